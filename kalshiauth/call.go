@@ -1,0 +1,237 @@
+package kalshiauth
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"mime"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// maxBody is how much of an answer's body is read, at most. What is longer breaks the contract.
+const maxBody = 64 << 10
+
+// operation is one call of an operation of the document.
+type operation struct {
+	name    string           // its operationId
+	status  int              // its documented success
+	retry   func(error) bool // whether a call that failed so may be repeated
+	secrets secrets          // what the call sends and no error shows
+	send    func(context.Context) (*http.Response, error)
+	// accept takes the body of a success, and says what is wrong with it. It is nil where a success has no fields.
+	accept func(resp *http.Response, body []byte) (problem string)
+}
+
+// do calls an operation, again if need be, until it has a result.
+func (c *Client) do(ctx context.Context, op operation) error {
+	if c.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+	}
+	for retries := 0; ; retries++ {
+		err := c.try(ctx, op)
+		if err == nil || retries == c.retries || !op.retry(err) || ctx.Err() != nil {
+			return err
+		}
+		wait := backoff(retries)
+		if answer := (*Error)(nil); errors.As(err, &answer) {
+			wait += answer.RetryAfter
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+			return err
+		}
+		c.log.LogAttrs(ctx, slog.LevelInfo, "kalshiauth: retrying", slog.String("op", op.name),
+			slog.Duration("after", wait), slog.String("error", err.Error()))
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w; while waiting to try again: %w", err, ctx.Err())
+		}
+	}
+}
+
+// backoff is the time before a retry: random, so that clients that failed together do not come back together.
+func backoff(retries int) time.Duration {
+	ceiling := 100 * time.Millisecond << min(retries, 6)
+	return ceiling/2 + rand.N(ceiling/2) //nolint:gosec // not a secret
+}
+
+// try sends one request and turns its answer into a result.
+func (c *Client) try(ctx context.Context, op operation) error {
+	start := time.Now()
+	resp, err := op.send(ctx)
+	if err != nil {
+		err = fmt.Errorf("kalshiauth: %s: %w", op.name, op.secrets.scrubError(err))
+	} else {
+		err = op.result(resp)
+	}
+	if c.log.Enabled(ctx, slog.LevelDebug) {
+		attrs := []slog.Attr{slog.String("op", op.name), slog.Duration("took", time.Since(start))}
+		if resp != nil {
+			attrs = append(attrs, slog.Int("status", resp.StatusCode))
+		}
+		if err != nil {
+			attrs = append(attrs, slog.String("error", err.Error()))
+		}
+		c.log.LogAttrs(ctx, slog.LevelDebug, "kalshiauth: call", attrs...)
+	}
+	return err
+}
+
+// unanswered allows a retry where no answer came, or only that of something in front of the server.
+func unanswered(err error) bool {
+	if answer := (*Error)(nil); errors.As(err, &answer) {
+		switch answer.StatusCode {
+		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+		return false
+	}
+	return true
+}
+
+// unprocessed allows a retry only where the server cannot have processed the request.
+func unprocessed(err error) bool {
+	if answer := (*Error)(nil); errors.As(err, &answer) {
+		return answer.StatusCode == http.StatusServiceUnavailable && answer.hasRetryAfter
+	}
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
+}
+
+// result is the one place where an answer becomes a success or an *Error.
+func (op operation) result(resp *http.Response) error {
+	defer func() { _ = resp.Body.Close() }() // what is left of it has no meaning
+	e := &Error{Op: op.name, StatusCode: resp.StatusCode}
+	switch {
+	case resp.StatusCode == op.status:
+		if op.accept == nil {
+			return nil
+		}
+		body, err := readBody(resp, "application/json")
+		if err != nil {
+			e.unexpected, e.cause = err.Error(), errors.Unwrap(err)
+		} else if e.unexpected = op.accept(resp, body); e.unexpected == "" {
+			return nil
+		}
+	case resp.StatusCode < 400:
+		e.unexpected = fmt.Sprintf("the documented success is %d", op.status)
+		if to, err := resp.Location(); err == nil {
+			e.unexpected = fmt.Sprintf("it redirects to %s://%s, which is not followed; check the base URL", to.Scheme, to.Host)
+		}
+	default:
+		e.readFields(resp)
+	}
+	for _, text := range []*string{&e.Code, &e.Message, &e.Details, &e.Service, &e.unexpected} {
+		*text = op.secrets.scrub(*text)
+	}
+	e.cause = op.secrets.scrubError(e.cause)
+	return e
+}
+
+// readFields takes what an error response says, from its body or else from its headers.
+func (e *Error) readFields(resp *http.Response) {
+	e.RetryAfter, e.hasRetryAfter = retryAfter(resp)
+	var flat, nested errorFields
+	// Servers are careless with the content type of an error.
+	body, err := readBody(resp, "application/json", "application/problem+json", "text/plain", "")
+	if err == nil {
+		var outer struct {
+			Error json.RawMessage `json:"error"`
+		}
+		if err = json.Unmarshal(body, &flat); err == nil {
+			err = json.Unmarshal(body, &outer)
+		}
+		if err != nil {
+			err = errors.New("the body is not the JSON of an error") // err may quote the body
+		} else if json.Unmarshal(outer.Error, &nested) != nil {
+			_ = json.Unmarshal(outer.Error, &nested.Message) // some say {"error": "message"}
+		}
+	}
+	h := resp.Header
+	e.Code = cmp.Or(string(flat.Code), string(nested.Code), h.Get("code"))
+	e.Message = cmp.Or(string(flat.Message), string(nested.Message), h.Get("message"))
+	e.Details = cmp.Or(string(flat.Details), string(nested.Details), h.Get("details"))
+	e.Service = cmp.Or(string(flat.Service), string(nested.Service), h.Get("service"))
+	said := e.Code+e.Message+e.Details+e.Service != ""
+	switch {
+	case err != nil && (!said || errors.Unwrap(err) != nil):
+		e.unexpected, e.cause = err.Error(), errors.Unwrap(err)
+	case !said:
+		e.unexpected = "the body does not say why"
+	}
+}
+
+// errorFields are those of the document's JSONError, in whatever type they come.
+type errorFields struct {
+	Code    looseString `json:"code"`
+	Message looseString `json:"message"`
+	Details looseString `json:"details"`
+	Service looseString `json:"service"`
+}
+
+// looseString takes a JSON value of another type as its JSON text.
+type looseString string
+
+func (s *looseString) UnmarshalJSON(data []byte) error {
+	var text *string
+	if json.Unmarshal(data, &text) != nil {
+		*s = looseString(data)
+	} else if text != nil {
+		*s = looseString(*text)
+	}
+	return nil
+}
+
+// readBody returns the body of an answer whose content type is one of those given. What it cannot read has no meaning.
+func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
+	contentType := resp.Header.Get("Content-Type")
+	if mediaType, _, err := mime.ParseMediaType(contentType); err == nil {
+		contentType = mediaType
+	}
+	switch {
+	case resp.ContentLength == 0:
+		return nil, errors.New("the body is empty")
+	case !slices.Contains(contentTypes, contentType):
+		return nil, fmt.Errorf("the body is %.100q, not application/json; something in front of the API may have answered",
+			contentType)
+	case resp.ContentLength > maxBody:
+		return nil, errTooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the body cannot be read to its end: %w", err)
+	case len(body) == maxBody && resp.ContentLength != maxBody:
+		return nil, errTooLarge
+	case len(body) == 0:
+		return nil, errors.New("the body is empty")
+	}
+	return body, nil
+}
+
+var errTooLarge = fmt.Errorf("the body is larger than %d KiB", maxBody>>10)
+
+// retryAfter returns how long an answer asks to wait, and whether it asks at all.
+func retryAfter(resp *http.Response) (time.Duration, bool) {
+	value := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second, true
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, at.Sub(serverTime(resp))), true
+	}
+	return 0, false
+}
