@@ -28,16 +28,16 @@ func (c *Client) Login(ctx context.Context, creds Credentials) (*Session, error)
 		return nil, inputError("Login", err)
 	}
 	var session *Session
-	err := c.do(ctx, operation{
+	err := c.config().do(ctx, operation{
 		name:    "Login",
 		status:  http.StatusOK,
 		retry:   unanswered,
 		secrets: secrets{creds.Password},
 		send: func(ctx context.Context) (*http.Response, error) {
-			return c.api.Login(ctx, gen.LoginRequest{Email: creds.Email, Password: creds.Password})
+			return c.config().api.Login(ctx, gen.LoginRequest{Email: creds.Email, Password: creds.Password})
 		},
 		accept: func(resp *http.Response, body []byte) (problem string) {
-			session, problem = c.sessionFrom(resp, body, creds.Email)
+			session, problem = c.config().sessionFrom(resp, body, creds.Email)
 			return problem
 		},
 	})
@@ -48,7 +48,7 @@ func (c *Client) Login(ctx context.Context, creds Credentials) (*Session, error)
 }
 
 // sessionFrom makes a session of the answer to a login, or says what is wrong with the answer.
-func (c *Client) sessionFrom(resp *http.Response, body []byte, account string) (_ *Session, problem string) {
+func (c *config) sessionFrom(resp *http.Response, body []byte, account string) (_ *Session, problem string) {
 	var login gen.LoginResponse
 	if err := json.Unmarshal(body, &login); err != nil {
 		return nil, "the body is not the JSON of a LoginResponse" // err may quote the token
@@ -83,19 +83,19 @@ func (c *Client) Logout(ctx context.Context, s *Session) error {
 	if s.hidden().cookie == nil {
 		return fmt.Errorf("kalshiauth: Logout: %w", ErrNoSession)
 	}
-	if err := c.checkOrigin(s); err != nil {
+	if err := c.config().checkOrigin(s); err != nil {
 		return inputError("Logout", err)
 	}
 	tries := 0
-	err := c.do(ctx, operation{
+	err := c.config().do(ctx, operation{
 		name:    "Logout",
 		status:  http.StatusNoContent,
 		retry:   unanswered,
 		secrets: secrets{s.Token(), s.Cookie().Value},
 		send: func(ctx context.Context) (*http.Response, error) {
 			tries++
-			return c.api.Logout(ctx, func(_ context.Context, req *http.Request) error {
-				c.present(req, s)
+			return c.config().api.Logout(ctx, func(_ context.Context, req *http.Request) error {
+				c.config().present(req, s)
 				return nil
 			})
 		},
@@ -112,12 +112,12 @@ func (c *Client) ResetPassword(ctx context.Context, email string) error {
 	if err := checkEmail(email); err != nil {
 		return inputError("ResetPassword", err)
 	}
-	return c.do(ctx, operation{
+	return c.config().do(ctx, operation{
 		name:   "ResetPassword",
 		status: http.StatusAccepted,
 		retry:  unprocessed,
 		send: func(ctx context.Context) (*http.Response, error) {
-			return c.api.ResetPassword(ctx, gen.ResetPasswordRequest{Email: email})
+			return c.config().api.ResetPassword(ctx, gen.ResetPasswordRequest{Email: email})
 		},
 	})
 }
@@ -129,13 +129,13 @@ func (c *Client) ResetPasswordConfirm(ctx context.Context, confirm PasswordReset
 	if err != nil {
 		return inputError("ResetPasswordConfirm", err)
 	}
-	return c.do(ctx, operation{
+	return c.config().do(ctx, operation{
 		name:    "ResetPasswordConfirm",
 		status:  http.StatusNoContent,
 		retry:   unprocessed,
 		secrets: secrets{confirm.Code, confirm.NewPassword},
 		send: func(ctx context.Context) (*http.Response, error) {
-			return c.api.ResetPasswordConfirm(ctx, confirm.Code, gen.ConfirmPasswordResetRequest{
+			return c.config().api.ResetPasswordConfirm(ctx, confirm.Code, gen.ConfirmPasswordResetRequest{
 				UserID: confirm.UserID, Password: confirm.NewPassword,
 			})
 		},
@@ -143,7 +143,7 @@ func (c *Client) ResetPasswordConfirm(ctx context.Context, confirm PasswordReset
 }
 
 // checkOrigin refuses a session that is known to belong to another server.
-func (c *Client) checkOrigin(s *Session) error {
+func (c *config) checkOrigin(s *Session) error {
 	if from, to := s.hidden().origin, origin(c.base); from != "" && from != to {
 		return fmt.Errorf("the session belongs to %s, and this client talks to %s", from, to)
 	}

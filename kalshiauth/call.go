@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -32,7 +33,7 @@ type operation struct {
 }
 
 // do calls an operation, again if need be, until it has a result.
-func (c *Client) do(ctx context.Context, op operation) error {
+func (c *config) do(ctx context.Context, op operation) error {
 	if c.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
@@ -69,7 +70,7 @@ func backoff(retries int) time.Duration {
 }
 
 // try sends one request and turns its answer into a result.
-func (c *Client) try(ctx context.Context, op operation) error {
+func (c *config) try(ctx context.Context, op operation) error {
 	start := time.Now()
 	resp, err := op.send(ctx)
 	if err != nil {
@@ -128,8 +129,11 @@ func (op operation) result(resp *http.Response) error {
 		}
 	case resp.StatusCode < 400:
 		e.unexpected = fmt.Sprintf("the documented success is %d", op.status)
-		if to, err := resp.Location(); err == nil {
-			e.unexpected = fmt.Sprintf("it redirects to %s://%s, which is not followed; check the base URL", to.Scheme, to.Host)
+		if location := resp.Header[hiddenLocation]; resp.StatusCode >= 300 && len(location) > 0 {
+			e.unexpected = "a redirect is not followed; check the base URL"
+			if to, err := url.Parse(location[0]); err == nil && to.Host != "" {
+				e.unexpected = fmt.Sprintf("a redirect to %s is not followed; check the base URL", to.Host)
+			}
 		}
 	default:
 		e.readFields(resp)

@@ -1,6 +1,7 @@
 package kalshiauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,22 +25,26 @@ const userAgent = "kalshiauth-go/0.1.0"
 
 // A Client calls the auth operations of one server. It holds no session and is safe for concurrent use.
 type Client struct {
-	base      *url.URL
-	api       *gen.Client
-	http      http.Client // the caller's, without its jar, and following no redirect
-	timeout   time.Duration
-	retries   int
-	userAgent string
-	present   func(req *http.Request, s *Session)
-	log       *slog.Logger
+	// A func, since fmt follows every other kind of field, down to the buffers of connections.
+	config func() *config
+}
 
+type config struct {
+	base         *url.URL
+	http         http.Client // the caller's, without its jar and with noRedirects
+	api          *gen.Client // sends by http
+	timeout      time.Duration
+	retries      int
+	userAgent    string
+	present      func(req *http.Request, s *Session)
+	log          *slog.Logger
 	insecureHTTP bool
 }
 
 // New returns a client of [ProductionURL], or of the server that [WithBaseURL] names. A wrong option is an error that
 // wraps [ErrInvalidInput].
 func New(opts ...Option) (*Client, error) {
-	c := &Client{
+	c := &config{
 		timeout:   30 * time.Second,
 		retries:   2,
 		userAgent: userAgent,
@@ -59,22 +64,41 @@ func New(opts ...Option) (*Client, error) {
 			"use https, or allow it with WithInsecureHTTP", ErrInvalidInput, c.base.Host)
 	}
 	c.http.Jar = nil
-	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	api, err := gen.NewClient(c.BaseURL(), gen.WithHTTPClient(&c.http), gen.WithRequestEditorFn(c.setHeaders))
+	c.http.Transport = noRedirects{cmp.Or(c.http.Transport, http.DefaultTransport)}
+	api, err := gen.NewClient(c.base.String(), gen.WithHTTPClient(&c.http), gen.WithRequestEditorFn(c.setHeaders))
 	if err != nil {
 		return nil, fmt.Errorf("kalshiauth: New: %w", err)
 	}
 	c.api = api
-	return c, nil
+	return &Client{config: func() *config { return c }}, nil
 }
 
 // BaseURL returns the URL below which the client's server serves the API, without a slash at the end.
-func (c *Client) BaseURL() string { return c.base.String() }
+func (c *Client) BaseURL() string { return c.config().base.String() }
 
-func (c *Client) setHeaders(_ context.Context, req *http.Request) error {
+// String names the client's server.
+func (c *Client) String() string { return "Client(" + c.BaseURL() + ")" }
+
+func (c *config) setHeaders(_ context.Context, req *http.Request) error {
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)
 	return nil
+}
+
+// noRedirects keeps http.Client from following redirects. It hides their Location, since CheckRedirect comes too late:
+// with a Location that cannot be parsed, http.Client fails before, and the status is lost.
+type noRedirects struct{ base http.RoundTripper }
+
+// hiddenLocation is where noRedirects puts the Location: not the form in which net/http looks headers up.
+const hiddenLocation = "location"
+
+func (t noRedirects) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(req)
+	if resp != nil && len(resp.Header["Location"]) > 0 {
+		resp.Header[hiddenLocation] = resp.Header["Location"]
+		delete(resp.Header, "Location")
+	}
+	return resp, err //nolint:wrapcheck // a transport's errors are http.Client's to wrap
 }
 
 // origin is what RFC 6454 calls so, in a form that can be compared: the port is always there.
@@ -92,12 +116,12 @@ func isLoopback(host string) bool {
 }
 
 // An Option configures a [Client]. Options may come in any order; of two that say the same thing, the last one holds.
-type Option func(*Client) error
+type Option func(*config) error
 
 // WithBaseURL sets the URL below which the server serves the API, such as [DemoURL]. It is absolute, without user,
 // query or fragment, and https unless the host is loopback or [WithInsecureHTTP] is given.
 func WithBaseURL(baseURL string) Option {
-	return func(c *Client) error {
+	return func(c *config) error {
 		u, err := url.Parse(baseURL)
 		if err != nil {
 			if strings.Contains(baseURL, "@") { // any part of it may be a password
@@ -125,7 +149,7 @@ func WithBaseURL(baseURL string) Option {
 // Timeout, which limits each try. It is copied, not changed; its jar and its redirect policy are not used. Its transport
 // must not follow redirects by itself (that of retryablehttp does), since it would take the password along.
 func WithHTTPClient(client *http.Client) Option {
-	return func(c *Client) error {
+	return func(c *config) error {
 		if client == nil {
 			return errors.New("WithHTTPClient: the client is nil")
 		}
@@ -137,7 +161,7 @@ func WithHTTPClient(client *http.Client) Option {
 // WithTimeout limits a whole call, retries and the time between them included. The default is 30 seconds; 0 means no
 // limit but the context's.
 func WithTimeout(d time.Duration) Option {
-	return func(c *Client) error {
+	return func(c *config) error {
 		if d < 0 {
 			return fmt.Errorf("WithTimeout: %v is negative", d)
 		}
@@ -148,7 +172,7 @@ func WithTimeout(d time.Duration) Option {
 
 // WithUserAgent puts the name of your program, such as "mybot/1.2", in front of our own in the User-Agent header.
 func WithUserAgent(product string) Option {
-	return func(c *Client) error {
+	return func(c *config) error {
 		if strings.ContainsFunc(product, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return errors.New("WithUserAgent: the name has a control character")
 		}
@@ -160,7 +184,7 @@ func WithUserAgent(product string) Option {
 // WithLogger sets where calls and retries are logged: each try at level Debug, each retry at level Info. The default is
 // to log nothing. No record holds a secret or an e-mail address.
 func WithLogger(logger *slog.Logger) Option {
-	return func(c *Client) error {
+	return func(c *config) error {
 		if logger == nil {
 			return errors.New("WithLogger: the logger is nil")
 		}
@@ -176,7 +200,7 @@ func WithLogger(logger *slog.Logger) Option {
 // is a 503 with Retry-After. Between the tries passes what the server's Retry-After says, or a random time that grows
 // from about 0.1 seconds. A wait that would outlast the deadline is not begun: the call ends with the answer it has.
 func WithRetries(n int) Option {
-	return func(c *Client) error {
+	return func(c *config) error {
 		if n < 0 {
 			return fmt.Errorf("WithRetries: %d is negative", n)
 		}
@@ -188,7 +212,7 @@ func WithRetries(n int) Option {
 // WithAuthorizationScheme presents the session's token in the Authorization header instead of the cookie: behind a
 // scheme such as "Bearer", or bare if the scheme is empty.
 func WithAuthorizationScheme(scheme string) Option {
-	return func(c *Client) error {
+	return func(c *config) error {
 		prefix := ""
 		if scheme != "" {
 			// A cookie's name and a scheme are both what RFC 9110 calls a token.
@@ -205,7 +229,7 @@ func WithAuthorizationScheme(scheme string) Option {
 // WithInsecureHTTP allows a base URL with http to any host, which sends passwords and sessions in the clear. Without it,
 // http is allowed to loopback only.
 func WithInsecureHTTP() Option {
-	return func(c *Client) error {
+	return func(c *config) error {
 		c.insecureHTTP = true
 		return nil
 	}

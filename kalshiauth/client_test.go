@@ -1,0 +1,171 @@
+package kalshiauth_test
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+)
+
+func TestNewTalksToProductionByDefault(t *testing.T) {
+	t.Parallel()
+	if got := newClient(t).BaseURL(); got != kalshiauth.ProductionURL {
+		t.Errorf("BaseURL() = %q, want %q", got, kalshiauth.ProductionURL)
+	}
+}
+
+func TestNewRefusesWrongOptions(t *testing.T) {
+	t.Parallel()
+	for name, opt := range map[string]kalshiauth.Option{
+		"a nil option":          nil,
+		"empty base URL":        kalshiauth.WithBaseURL(""),
+		"relative base URL":     kalshiauth.WithBaseURL("/v1"),
+		"base URL without host": kalshiauth.WithBaseURL("https:///v1"),
+		"host without scheme":   kalshiauth.WithBaseURL("example.com/v1"),
+		"scheme ftp":            kalshiauth.WithBaseURL("ftp://example.com"),
+		"unparsable base URL":   kalshiauth.WithBaseURL("https://example.com/\n"),
+		"base URL with query":   kalshiauth.WithBaseURL("https://example.com/v1?a=b"),
+		"empty query":           kalshiauth.WithBaseURL("https://example.com/v1?"),
+		"fragment":              kalshiauth.WithBaseURL("https://example.com/v1#a"),
+		"empty fragment":        kalshiauth.WithBaseURL("https://example.com/v1#"),
+		"http to another host":  kalshiauth.WithBaseURL("http://example.com/v1"),
+		"http to a private net": kalshiauth.WithBaseURL("http://10.0.0.1/v1"),
+		"nil HTTP client":       kalshiauth.WithHTTPClient(nil),
+		"nil logger":            kalshiauth.WithLogger(nil),
+		"negative timeout":      kalshiauth.WithTimeout(-1),
+		"negative retries":      kalshiauth.WithRetries(-1),
+		"user agent with LF":    kalshiauth.WithUserAgent("a\nb"),
+		"scheme of two words":   kalshiauth.WithAuthorizationScheme("Bearer token"),
+		"scheme with LF":        kalshiauth.WithAuthorizationScheme("Bearer\n"),
+	} {
+		client, err := kalshiauth.New(opt)
+		if client != nil || !errors.Is(err, kalshiauth.ErrInvalidInput) {
+			t.Errorf("%s: New = %v, %v; want ErrInvalidInput", name, client, err)
+		}
+	}
+}
+
+func TestNewShowsNoPasswordOfABaseURL(t *testing.T) {
+	t.Parallel()
+	for _, baseURL := range []string{
+		"https://user:hunter2@example.com", "https://user:hunter2#@example.com", "https://user:hunter2\n@example.com",
+		"https://user:%zzhunter2@example.com", "user:hunter2@example.com",
+	} {
+		_, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL))
+		if !errors.Is(err, kalshiauth.ErrInvalidInput) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("New with %q: %v", baseURL, err)
+		}
+	}
+}
+
+func TestPlainHTTPIsForLoopbackUnlessAllowed(t *testing.T) {
+	t.Parallel()
+	for _, baseURL := range []string{"http://localhost:8080", "http://127.8.8.8", "http://[::1]:1/v1", "https://example.com"} {
+		if _, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL)); err != nil {
+			t.Errorf("%s: %v", baseURL, err)
+		}
+	}
+	newClient(t, kalshiauth.WithInsecureHTTP(), kalshiauth.WithBaseURL("http://example.com"))
+	newClient(t, kalshiauth.WithBaseURL("http://example.com"), kalshiauth.WithInsecureHTTP())
+}
+
+func TestBaseURLKeepsItsPathAndLosesItsSlash(t *testing.T) {
+	t.Parallel()
+	var path string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path = r.URL.EscapedPath()
+		reply(202, "")(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	for suffix, want := range map[string]string{
+		"": "/passwords/reset", "/": "/passwords/reset", "/v1": "/v1/passwords/reset", "/a/v1//": "/a/v1/passwords/reset",
+		"/a%2Fb": "/a%2Fb/passwords/reset", "/a%2Fb/": "/a%2Fb/passwords/reset",
+	} {
+		client := newClient(t, kalshiauth.WithBaseURL(srv.URL+suffix))
+		if err := client.ResetPassword(t.Context(), email); err != nil || path != want {
+			t.Errorf("%q: path %q, error %v; want %q", suffix, path, err, want)
+		}
+		if client.BaseURL()+"/passwords/reset" != srv.URL+want {
+			t.Errorf("BaseURL() = %q, and the path was %q", client.BaseURL(), path)
+		}
+	}
+}
+
+func TestRequestsSayWhoTheyAreAndWhatTheyAccept(t *testing.T) {
+	t.Parallel()
+	for _, product := range []string{"mybot/1.2", ""} {
+		var header http.Header
+		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			header = r.Header
+			reply(200, loginBody)(w, r)
+		}, kalshiauth.WithUserAgent(product))
+		if _, err := client.Login(t.Context(), credentials); err != nil {
+			t.Fatal(err)
+		}
+		want := strings.TrimSpace(product + " kalshiauth-go/0.1.0")
+		if got := header.Get("User-Agent"); got != want {
+			t.Errorf("User-Agent %q, want %q", got, want)
+		}
+		for name, want := range map[string]string{"Accept": "application/json", "Content-Type": "application/json"} {
+			if got := header.Get(name); got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+	}
+}
+
+func TestTheCallersHTTPClientIsNotChanged(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(reply(200, loginBody, "Set-Cookie: sessions="+token, "Set-Cookie: other=1"))
+	t.Cleanup(srv.Close)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
+	client := newClient(t, kalshiauth.WithBaseURL(srv.URL), kalshiauth.WithHTTPClient(mine))
+	if _, err := client.Login(t.Context(), credentials); err != nil {
+		t.Fatal(err)
+	}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, nil)
+	if cookies := jar.Cookies(req.URL); len(cookies) != 0 {
+		t.Errorf("the caller's jar saw %v", cookies)
+	}
+	if mine.Jar != jar || mine.CheckRedirect(nil, nil) != nil {
+		t.Error("the caller's client was changed")
+	}
+}
+
+func TestTheLogHasEachTryAndNoSecret(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for name, call := range operations {
+		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			reply(503, `{"message":"`+password+token+r.URL.Path+newPassword+`"}`, "Retry-After: 0")(w, r)
+		}, kalshiauth.WithLogger(logger), kalshiauth.WithRetries(1))
+		log.Reset()
+		if err := call(t, client); !errors.Is(err, kalshiauth.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if tries := strings.Count(log.String(), `"status":503`); tries != 2 || !strings.Contains(log.String(), "retrying") {
+			t.Errorf("%s: the log has %d tries, want 2: %s", name, tries, log.String())
+		}
+		mine := map[string][]string{
+			"Login": {password}, "Logout": {token}, "ResetPasswordConfirm": {code, newPassword},
+		}
+		for _, secret := range mine[name] {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("%s: the log has a secret: %s", name, log.String())
+			}
+		}
+		if strings.Contains(log.String(), email) {
+			t.Errorf("%s: the log has the e-mail address: %s", name, log.String())
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package kalshiauth_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+)
+
+const (
+	email       = "trader@example.com"
+	password    = "correct horse battery"
+	newPassword = "staple-and-better"
+	userID      = "6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e"
+	token       = "tok-3q2-7wSECRET"
+	code        = "4fzyo/82+myh"
+)
+
+var (
+	credentials  = kalshiauth.Credentials{Email: email, Password: password}
+	confirmation = kalshiauth.PasswordResetConfirmation{Code: code, UserID: userID, NewPassword: newPassword}
+)
+
+// operations calls each operation of the document once, with good input.
+var operations = map[string]func(t *testing.T, c *kalshiauth.Client) error{
+	"Login": func(t *testing.T, c *kalshiauth.Client) error {
+		session, err := c.Login(t.Context(), credentials)
+		if (session == nil) == (err == nil) {
+			t.Errorf("Login returned the session %v and the error %v, want one of them", session, err)
+		}
+		return err
+	},
+	"Logout": func(t *testing.T, c *kalshiauth.Client) error {
+		return c.Logout(t.Context(), kalshiauth.SessionFromToken(userID, token))
+	},
+	"ResetPassword": func(t *testing.T, c *kalshiauth.Client) error {
+		return c.ResetPassword(t.Context(), email)
+	},
+	"ResetPasswordConfirm": func(t *testing.T, c *kalshiauth.Client) error {
+		return c.ResetPasswordConfirm(t.Context(), confirmation)
+	},
+}
+
+// serve starts a server on loopback and returns a client of it, without retries unless opts say otherwise.
+func serve(t *testing.T, handler http.HandlerFunc, opts ...kalshiauth.Option) *kalshiauth.Client {
+	t.Helper()
+	srv := httptest.NewServer(handler)
+	t.Cleanup(srv.Close)
+	return newClient(t, append([]kalshiauth.Option{
+		kalshiauth.WithBaseURL(srv.URL), kalshiauth.WithHTTPClient(srv.Client()), kalshiauth.WithRetries(0),
+	}, opts...)...)
+}
+
+func newClient(t *testing.T, opts ...kalshiauth.Option) *kalshiauth.Client {
+	t.Helper()
+	client, err := kalshiauth.New(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// reply answers every request alike. headers are "Name: value".
+func reply(status int, body string, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for _, h := range headers {
+			name, value, _ := strings.Cut(h, ": ")
+			w.Header().Add(name, value)
+		}
+		if w.Header().Get("Content-Type") == "" {
+			w.Header().Set("Content-Type", "application/json")
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+const loginBody = `{"user_id":"` + userID + `","token":"` + token + `","access_level":"trading"}`
+
+// roundTripper is a transport in memory.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// inMemory has the requests of a client answered by handler, without a network, so that time can be faked.
+func inMemory(handler http.Handler) kalshiauth.Option {
+	return kalshiauth.WithHTTPClient(&http.Client{Transport: roundTripper(
+		func(req *http.Request) (*http.Response, error) {
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, req)
+			resp := rec.Result()
+			resp.Request = req
+			return resp, nil
+		})})
+}

@@ -1,0 +1,106 @@
+package kalshiauth_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+)
+
+// TestTenThousandRandomAnswersAreEachAValueOrAnError is not parallel, so that it can count goroutines.
+func TestTenThousandRandomAnswersAreEachAValueOrAnError(t *testing.T) { //nolint:paralleltest // counts goroutines
+	before := runtime.NumGoroutine()
+	srv := httptest.NewServer(http.HandlerFunc(randomAnswer))
+	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	client := newClient(t, kalshiauth.WithBaseURL(srv.URL), kalshiauth.WithRetries(0),
+		kalshiauth.WithHTTPClient(&http.Client{Transport: transport}))
+	var successes, failures atomic.Int64
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range 10_000 / 20 / len(operations) {
+				for name, call := range operations {
+					err := call(t, client)
+					var answer *kalshiauth.Error
+					switch {
+					case err == nil:
+						successes.Add(1)
+					case errors.As(err, &answer) && answer.Op == name && answer.StatusCode >= 200:
+						failures.Add(1)
+					default:
+						t.Errorf("%s: neither a value nor an *Error: %v", name, err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if successes.Load() < 500 || failures.Load() < 5000 {
+		t.Errorf("%d successes and %d failures", successes.Load(), failures.Load())
+	}
+	transport.CloseIdleConnections()
+	srv.Close()
+	for range 1000 { // goroutines of closed connections take a moment to end
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		runtime.Gosched()
+		time.Sleep(time.Millisecond)
+	}
+	var stacks bytes.Buffer
+	buf := make([]byte, 1<<20)
+	stacks.Write(buf[:runtime.Stack(buf, true)])
+	t.Errorf("%d goroutines before and %d after:\n%s", before, runtime.NumGoroutine(), stacks.String())
+}
+
+func randomAnswer(w http.ResponseWriter, r *http.Request) {
+	const fields = `{"code":"c","message":"m","details":"d","service":"s"}`
+	pick := func(from ...string) string { return from[rand.IntN(len(from))] }
+	h := w.Header()
+	switch rand.IntN(4) {
+	case 0: // success
+		h.Set("Content-Type", "application/json")
+		h.Set("Set-Cookie", pick("sessions="+token, "sessions=; Max-Age=0", "sessions=\"", ""))
+		status := map[string]int{"/log_in": 200, "/log_out": 204, "/passwords/reset": 202}[r.URL.Path]
+		if status == 0 {
+			status = 204
+		}
+		w.WriteHeader(status)
+		if status == 200 {
+			_, _ = w.Write([]byte(loginBody))
+		}
+	case 1: // a documented error
+		h.Set("Content-Type", "application/json")
+		body := pick(fields, `{"error":`+fields+`}`, "")
+		if body == "" {
+			for _, name := range []string{"code", "message", "details", "service"} {
+				h.Set(name, name)
+			}
+		}
+		w.WriteHeader([]int{400, 401, 403, 500, 503}[rand.IntN(5)])
+		_, _ = w.Write([]byte(body))
+	case 2: // garbage
+		h.Set("Content-Type", pick("application/json", "text/html", "text/plain", ";;", "é"))
+		h.Set("Retry-After", pick("", "1", "-1", "soon", "999999999999"))
+		h.Set("Location", pick("", "/", "https://example.com", "%zz:"))
+		w.WriteHeader([]int{200, 201, 204, 206, 302, 304, 400, 404, 429, 499, 502, 600, 999}[rand.IntN(13)])
+		garbage := make([]byte, rand.IntN(2000))
+		for i := range garbage {
+			garbage[i] = byte(rand.Uint32())
+		}
+		_, _ = w.Write(garbage)
+	default: // broken JSON
+		h.Set("Content-Type", "application/json")
+		w.WriteHeader([]int{200, 400, 401, 503}[rand.IntN(4)])
+		whole := pick(fields, `{"error":`+fields+`}`, loginBody, "[]", "null", `{"error":[]}`)
+		_, _ = w.Write([]byte(whole[:rand.IntN(len(whole))+1]))
+	}
+}

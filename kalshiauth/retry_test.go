@@ -1,0 +1,274 @@
+package kalshiauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+)
+
+// step is one answer of a server, or the lack of one.
+type step struct {
+	status     int
+	retryAfter string
+	err        error
+}
+
+// play answers each request with the next step, and counts the requests.
+func play(calls *int, steps ...step) kalshiauth.Option {
+	return kalshiauth.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+		s := steps[min(*calls, len(steps)-1)]
+		*calls++
+		if s.err != nil {
+			return nil, s.err
+		}
+		rec := httptest.NewRecorder()
+		if s.retryAfter != "" {
+			rec.Header().Set("Retry-After", s.retryAfter)
+		}
+		body := ""
+		if s.status == 200 {
+			body = loginBody
+		}
+		reply(s.status, body)(rec, req)
+		return rec.Result(), nil
+	})})
+}
+
+func TestCallsAreRetriedWhereThatIsSafe(t *testing.T) {
+	t.Parallel()
+	success := map[string]int{"Login": 200, "Logout": 204, "ResetPassword": 202, "ResetPasswordConfirm": 204}
+	dial := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	for name, test := range map[string]struct {
+		first                    step
+		retriesAuth, retriesMail bool
+	}{
+		"no connection":           {step{err: dial}, true, true},
+		"no connection to proxy":  {step{err: &net.OpError{Op: "proxyconnect", Err: dial}}, true, true},
+		"reset connection":        {step{err: &net.OpError{Op: "read", Err: errors.New("connection reset")}}, true, false},
+		"closed connection":       {step{err: io.EOF}, true, false},
+		"502":                     {step{status: 502}, true, false},
+		"502 with Retry-After":    {step{status: 502, retryAfter: "1"}, true, false},
+		"503":                     {step{status: 503}, true, false},
+		"503 with Retry-After":    {step{status: 503, retryAfter: "1"}, true, true},
+		"503 with Retry-After: 0": {step{status: 503, retryAfter: "0"}, true, true},
+		"504":                     {step{status: 504}, true, false},
+		"500":                     {step{status: 500}, false, false},
+		"501":                     {step{status: 501}, false, false},
+		"429 with Retry-After":    {step{status: 429, retryAfter: "1"}, false, false},
+		"400":                     {step{status: 400}, false, false},
+		"401":                     {step{status: 401}, false, false},
+		"a redirect":              {step{status: 307}, false, false},
+		"another success":         {step{status: 206}, false, false},
+	} {
+		for op, call := range operations {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				err := call(t, newClient(t, play(&calls, test.first, test.first, step{status: success[op]})))
+				want := test.retriesAuth
+				if op == "ResetPassword" || op == "ResetPasswordConfirm" {
+					want = test.retriesMail
+				}
+				if want != (calls == 3) || want != (err == nil) || !want && calls != 1 {
+					t.Errorf("%s after %s: %d calls, error %v; want retries: %t", op, name, calls, err, want)
+				}
+			})
+		}
+	}
+}
+
+func TestRetriesEndAndTheLastAnswerIsReturned(t *testing.T) {
+	t.Parallel()
+	for retries := range 4 {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			_, err := newClient(t, play(&calls, step{status: 503}), kalshiauth.WithRetries(retries)).Login(t.Context(), credentials)
+			if calls != retries+1 || !errors.Is(err, kalshiauth.ErrUnavailable) {
+				t.Errorf("WithRetries(%d): %d calls, %v", retries, calls, err)
+			}
+		})
+	}
+}
+
+func TestTheTimeBetweenTriesGrowsAndIsRandom(t *testing.T) {
+	t.Parallel()
+	seen := map[time.Duration]bool{}
+	for range 5 {
+		synctest.Test(t, func(t *testing.T) {
+			var at []time.Time
+			client := newClient(t, kalshiauth.WithHTTPClient(&http.Client{
+				Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+					at = append(at, time.Now())
+					return nil, io.EOF
+				}),
+			}))
+			_, _ = client.Login(t.Context(), credentials)
+			first, second := at[1].Sub(at[0]), at[2].Sub(at[1])
+			if first < 50*time.Millisecond || first > 100*time.Millisecond || second < 100*time.Millisecond || second > 200*time.Millisecond {
+				t.Errorf("waited %v and %v", first, second)
+			}
+			seen[first] = true
+		})
+	}
+	if len(seen) < 2 {
+		t.Error("the waits are all alike")
+	}
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calls, start := 0, time.Now()
+		if _, err := newClient(t, play(&calls, step{status: 503, retryAfter: "20"}, step{status: 200})).
+			Login(t.Context(), credentials); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took < 20*time.Second || took > 21*time.Second {
+			t.Errorf("tried again after %v, want 20s", took)
+		}
+	})
+}
+
+func TestARetryAfterBeyondTheDeadlineEndsTheCallAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, opt := range map[string]kalshiauth.Option{
+		"WithTimeout": kalshiauth.WithTimeout(10 * time.Second), "the context": kalshiauth.WithTimeout(0),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := t.Context(), func() {}
+			if name == "the context" {
+				ctx, cancel = context.WithTimeout(ctx, 10*time.Second)
+			}
+			defer cancel()
+			calls, start := 0, time.Now()
+			_, err := newClient(t, play(&calls, step{status: 503, retryAfter: "10"}), opt).Login(ctx, credentials)
+			var answer *kalshiauth.Error
+			if !errors.As(err, &answer) || answer.RetryAfter != 10*time.Second || calls != 1 || time.Since(start) != 0 {
+				t.Errorf("%s: %d calls, %v, after %v", name, calls, err, time.Since(start))
+			}
+		})
+	}
+}
+
+func TestAContextThatEndsBetweenTriesLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		client := newClient(t, play(&calls, step{status: 503, retryAfter: "20"}))
+		time.AfterFunc(time.Second, cancel)
+		start := time.Now()
+		_, err := client.Login(ctx, credentials)
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, kalshiauth.ErrUnavailable) || calls != 1 || time.Since(start) != time.Second {
+			t.Errorf("%d calls, %v, after %v", calls, err, time.Since(start))
+		}
+	})
+}
+
+func TestTheEarlierOfTimeoutAndDeadlineHolds(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ timeout, deadline, want time.Duration }{
+		{time.Second, time.Minute, time.Second}, {time.Minute, time.Second, time.Second}, {0, time.Hour, time.Hour},
+	} {
+		for name := range operations {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), test.deadline)
+				defer cancel()
+				client := newClient(t, kalshiauth.WithTimeout(test.timeout), kalshiauth.WithHTTPClient(&http.Client{
+					Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+						<-req.Context().Done()
+						return nil, fmt.Errorf("%s: %w", req.URL, req.Context().Err())
+					}),
+				}))
+				start := time.Now()
+				var err error
+				switch name {
+				case "Login":
+					_, err = client.Login(ctx, credentials)
+				case "Logout":
+					err = client.Logout(ctx, kalshiauth.SessionFromToken(userID, token))
+				case "ResetPassword":
+					err = client.ResetPassword(ctx, email)
+				default:
+					err = client.ResetPasswordConfirm(ctx, confirmation)
+				}
+				if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != test.want {
+					t.Errorf("%s: %v after %v, want %v", name, err, time.Since(start), test.want)
+				}
+				assertNoSecret(t, name, err, code)
+			})
+		}
+	}
+}
+
+func TestTheDefaultTimeoutIs30Seconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, kalshiauth.WithHTTPClient(&http.Client{
+			Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+				<-req.Context().Done()
+				return nil, req.Context().Err()
+			}),
+		}))
+		start := time.Now()
+		if err := client.ResetPassword(t.Context(), email); err == nil || time.Since(start) != 30*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+func TestALogoutThatWasRepeatedAndFindsNoSessionHasSucceeded(t *testing.T) {
+	t.Parallel()
+	session := kalshiauth.SessionFromToken(userID, token)
+	for name, test := range map[string]struct {
+		steps []step
+		want  string
+	}{
+		"401 at once":         {[]step{{status: 401}}, "ErrUnauthorized"},
+		"401 after no answer": {[]step{{err: io.EOF}, {status: 401}}, ""},
+		"401 after 502":       {[]step{{status: 502}, {status: 401}}, ""},
+		"403 after 502":       {[]step{{status: 502}, {status: 403}}, "ErrForbidden"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			if err := newClient(t, play(&calls, test.steps...)).Logout(t.Context(), session); kinds(err) != test.want || (err == nil) != (test.want == "") {
+				t.Errorf("%s: %v, want %q", name, err, test.want)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		_, err := newClient(t, play(&calls, step{status: 502}, step{status: 401})).Login(t.Context(), credentials)
+		if !errors.Is(err, kalshiauth.ErrUnauthorized) {
+			t.Errorf("a login that was repeated and refused: %v", err)
+		}
+	})
+}
+
+func TestEachTrySendsTheWholeBodyAnew(t *testing.T) {
+	t.Parallel()
+	var bodies []string
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		data, _ := io.ReadAll(r.Body)
+		bodies = append(bodies, string(data))
+		if len(bodies) < 3 {
+			reply(503, "", "Retry-After: 0")(w, r)
+			return
+		}
+		reply(204, "")(w, r)
+	}, kalshiauth.WithRetries(2))
+	if err := client.ResetPasswordConfirm(t.Context(), confirmation); err != nil {
+		t.Fatal(err)
+	}
+	if len(bodies) != 3 || bodies[0] == "" || bodies[1] != bodies[0] || bodies[2] != bodies[0] {
+		t.Errorf("the bodies were %q", bodies)
+	}
+}

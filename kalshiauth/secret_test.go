@@ -1,0 +1,204 @@
+package kalshiauth_test
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+)
+
+// With these verbs fmt calls methods; with the other ones, only fields of kinds that it does not follow are safe.
+const methodVerbs, allVerbs = "vsqxXdobcUeEfFgGtT", "vsqxXdobcUeEfFgGtTpw"
+
+// renderings is v in each way that programs print things.
+func renderings(v any, verbs string) map[string]string {
+	out := map[string]string{}
+	for _, verb := range verbs {
+		for _, flag := range []string{"", "+", "#", "-", "# "} {
+			format := "%" + flag + string(verb)
+			out[format] = fmt.Sprintf(format, v) //nolint:govet // wrong verbs on purpose
+		}
+	}
+	var text, js strings.Builder
+	slog.New(slog.NewTextHandler(&text, nil)).Info("x", "v", v)
+	slog.New(slog.NewJSONHandler(&js, nil)).Info("x", "v", v)
+	out["slog text"], out["slog JSON"] = text.String(), js.String()
+	data, err := json.Marshal(v)
+	out["JSON"] = fmt.Sprint(string(data), err)
+	data, err = xml.Marshal(v)
+	out["XML"] = fmt.Sprint(string(data), err)
+	func() {
+		defer func() { out["panic"] = fmt.Sprint(recover()) }()
+		panic(v)
+	}()
+	return out
+}
+
+// assertNoSecret renders v and each error that it wraps, and looks for the secrets.
+func assertNoSecret(t *testing.T, what string, v any, secrets ...string) {
+	t.Helper()
+	assertNoSecretIn(t, what, v, allVerbs, secrets...)
+}
+
+func assertNoSecretIn(t *testing.T, what string, v any, verbs string, secrets ...string) {
+	t.Helper()
+	for how, text := range renderings(v, verbs) {
+		for _, secret := range secrets {
+			for _, form := range []string{
+				secret, url.PathEscape(secret), url.QueryEscape(secret), strings.ToLower(url.PathEscape(secret)),
+				fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret),
+			} {
+				if strings.Contains(text, form) {
+					t.Errorf("%s as %s shows a secret: %s", what, how, text)
+				}
+			}
+		}
+	}
+	switch err := v.(type) { //nolint:errorlint // this walks the tree itself
+	case interface{ Unwrap() error }:
+		if err.Unwrap() != nil {
+			assertNoSecret(t, what+", unwrapped", err.Unwrap(), secrets...)
+		}
+	case interface{ Unwrap() []error }:
+		for _, e := range err.Unwrap() {
+			assertNoSecret(t, what+", unwrapped", e, secrets...)
+		}
+	}
+}
+
+func TestNoRenderingOfAValueShowsASecret(t *testing.T) {
+	t.Parallel()
+	client := serve(t, reply(200, loginBody, "Set-Cookie: sessions=cookie-SECRET"))
+	session, err := client.Login(t.Context(), credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type holder struct {
+		Credentials  kalshiauth.Credentials
+		Confirmation *kalshiauth.PasswordResetConfirmation
+	}
+	type hidden struct {
+		value   kalshiauth.Session
+		pointer *kalshiauth.Session
+		client  *kalshiauth.Client
+		list    []*kalshiauth.Session
+	}
+	for what, v := range map[string]any{
+		"Credentials": credentials, "*Credentials": &credentials, "confirmation": confirmation,
+		"holder": holder{credentials, &confirmation}, "list": []kalshiauth.Credentials{credentials},
+	} {
+		assertNoSecretIn(t, what, v, methodVerbs, password, code, newPassword)
+	}
+	for what, v := range map[string]any{
+		"*Session": session, "Session": *session, "Client": client, "*Client in a func's struct": *client,
+		"hidden":  hidden{*session, session, client, []*kalshiauth.Session{session}},
+		"*hidden": &hidden{*session, session, client, []*kalshiauth.Session{session}},
+		"any":     []any{session, *session, &session},
+	} {
+		assertNoSecret(t, what, v, password, code, newPassword, token, "cookie-SECRET")
+	}
+}
+
+func TestCredentialsCanBeReadFromJSON(t *testing.T) {
+	t.Parallel()
+	var creds kalshiauth.Credentials
+	if err := json.Unmarshal([]byte(`{"Email":"`+email+`","Password":"`+password+`"}`), &creds); err != nil || creds != credentials {
+		t.Errorf("read %q and %q, %v", creds.Email, creds.Password, err)
+	}
+}
+
+func TestAServerThatEchoesSecretsDoesNotSpreadThem(t *testing.T) {
+	t.Parallel()
+	mine := map[string][]string{
+		"Login": {password}, "Logout": {token}, "ResetPassword": nil, "ResetPasswordConfirm": {code, newPassword},
+	}
+	for name, call := range operations {
+		for _, status := range []int{200, 204, 302, 400, 401, 418, 503} {
+			for _, contentType := range []string{"application/json", "text/html; x=" + password + token + code + newPassword} {
+				client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					echo, _ := json.Marshal(strings.Join([]string{
+						password, token, code, url.PathEscape(code), strings.ToLower(url.QueryEscape(code)), newPassword, r.URL.String(),
+						fmt.Sprintf("%q", password),
+					}, " "))
+					text := string(echo)
+					w.Header().Set("Code", text)
+					w.Header().Set("Service", text)
+					w.Header().Set("Location", "https://"+password+token+strings.ReplaceAll(code, "/", "")+newPassword+".example.com/"+text)
+					reply(status, `{"message":`+text+`,"details":{"a":`+text+`},"user_id":`+text+`,"token":1}`,
+						"Content-Type: "+contentType)(w, r)
+				})
+				if err := call(t, client); err != nil {
+					assertNoSecret(t, fmt.Sprint(name, " ", status), err, mine[name]...)
+				} else if status != 204 {
+					t.Errorf("%s: %d is a success", name, status)
+				}
+			}
+		}
+	}
+}
+
+// leakyError shows a secret, and hides one in a field.
+type leakyError struct{ url, field string }
+
+func (e leakyError) Error() string   { return "cannot reach " + e.url }
+func (e leakyError) Timeout() bool   { return true }
+func (e leakyError) Temporary() bool { return true }
+
+func TestNetworkErrorsShowNoSecretAndKeepTheirCause(t *testing.T) {
+	t.Parallel()
+	secrets := []string{password, token, code, newPassword}
+	cause := errors.New("the cause")
+	for name, call := range operations {
+		for what, fail := range map[string]func(text string) error{
+			"plain":   func(string) error { return cause },
+			"leaky":   func(text string) error { return errors.Join(leakyError{text, text}, cause) },
+			"wrapped": func(text string) error { return fmt.Errorf("%s: %w", text, cause) },
+			"deep": func(text string) error {
+				return &net.OpError{Op: "read", Err: errors.Join(leakyError{text, text}, cause)}
+			},
+			"hidden": func(text string) error {
+				return &hidingError{errors.Join(errors.New(text), cause)}
+			},
+		} {
+			client := newClient(t, kalshiauth.WithRetries(0), kalshiauth.WithHTTPClient(&http.Client{
+				Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+					return nil, fail(strings.Join(append(secrets, req.URL.String()), " "))
+				}),
+			}))
+			err := call(t, client)
+			if name == "ResetPassword" { // sends no secret
+				continue
+			}
+			own := map[string][]string{
+				"Login": {password}, "Logout": {token}, "ResetPasswordConfirm": {code, newPassword},
+			}[name]
+			assertNoSecret(t, name+", "+what, err, own...)
+			if !errors.Is(err, cause) {
+				t.Errorf("%s, %s: errors.Is does not find the cause in %v", name, what, err)
+			}
+			if !strings.Contains(err.Error(), name) {
+				t.Errorf("%s, %s: the error does not name the operation: %v", name, what, err)
+			}
+			var netErr net.Error
+			if !errors.As(err, &netErr) {
+				t.Errorf("%s, %s: errors.As finds no net.Error in %v", name, what, err)
+			} else if netErr.Timeout() != (what == "leaky") {
+				t.Errorf("%s, %s: Timeout() = %t", name, what, netErr.Timeout())
+			}
+		}
+	}
+}
+
+// hidingError has nothing in its own text.
+type hidingError struct{ err error }
+
+func (*hidingError) Error() string   { return "nothing to see" }
+func (e *hidingError) Unwrap() error { return e.err }
