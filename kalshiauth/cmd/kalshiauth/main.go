@@ -1,0 +1,75 @@
+// Command kalshiauth shows and serves Kalshi's auth API on a terminal. Run kalshiauth -h for its subcommands.
+//
+// It exits with 0 where it did what it was asked to, 1 where that failed, and 2 where it could not try: a wrong flag or
+// argument.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole program, but for the process that it runs in.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := &cli.Command{
+		Name:  "kalshiauth",
+		Usage: "log in to Kalshi, reset passwords, and test programs that do",
+		Description: "Exit codes: 0 done, 1 failed, 2 not tried (a wrong flag or argument).\n" +
+			"Secrets come from the environment, a terminal or standard input, never from an argument.",
+		Commands:              []*cli.Command{demoCommand(), serveCommand()},
+		EnableShellCompletion: true,
+		Suggest:               true,
+		Reader:                stdin,
+		Writer:                stdout,
+		ErrWriter:             stderr,
+		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // errors are printed below
+		ArgValidator:          noArguments,
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			_ = cli.ShowRootCommandHelp(cmd)
+			return usageError{errors.New("a subcommand is missing")}
+		},
+	}
+	for _, cmd := range append(root.Commands, root) {
+		cmd.HideHelpCommand = true
+		cmd.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+	}
+	err := root.Run(ctx, args)
+	if err == nil {
+		return 0
+	}
+	_, _ = fmt.Fprintln(stderr, "kalshiauth:", err)
+	if usage := (usageError{}); errors.As(err, &usage) {
+		_, _ = fmt.Fprintln(stderr, "Run it with -h for help.")
+		return 2
+	}
+	return 1
+}
+
+// usageError is a mistake in the flags or arguments: nothing was tried.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func noArguments(_ context.Context, cmd *cli.Command) error {
+	if cmd.Args().Present() && cmd.Root() == cmd {
+		return usageError{fmt.Errorf("there is no subcommand %q", cmd.Args().First())}
+	}
+	if cmd.Args().Present() {
+		return usageError{fmt.Errorf("%s takes no argument %q", cmd.FullName(), cmd.Args().First())}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package kalshiauthtest
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"time"
+)
+
+// An Option configures a [Server]. A wrong one panics.
+type Option func(*Server)
+
+// WithPathPrefix serves everything below a path, such as "/v1", as Kalshi does. The default is none.
+func WithPathPrefix(prefix string) Option {
+	u := url.URL{Path: prefix}
+	if prefix != "" && (prefix[0] != '/' || prefix == "/" || path.Clean(prefix) != prefix || u.EscapedPath() != prefix) {
+		panic(fmt.Sprintf("kalshiauthtest: WithPathPrefix(%q): not a path that begins, and does not end, with a slash, "+
+			"such as /v1", prefix))
+	}
+	return func(s *Server) { s.prefix = prefix }
+}
+
+// WithSessionLifetime sets how long a session lives after the log-in, used or not. The default is 30 minutes. Nothing
+// announces the end but a 401.
+func WithSessionLifetime(d time.Duration) Option {
+	mustBePositive("WithSessionLifetime", d)
+	return func(s *Server) { s.accounts.sessionLifetime = d }
+}
+
+// WithCodeLifetime sets how long a mailed code can be used. The default is an hour.
+func WithCodeLifetime(d time.Duration) Option {
+	mustBePositive("WithCodeLifetime", d)
+	return func(s *Server) { s.accounts.codeLifetime = d }
+}
+
+func mustBePositive(option string, d time.Duration) {
+	if d <= 0 {
+		panic(fmt.Sprintf("kalshiauthtest: %s(%v): not a positive duration", option, d))
+	}
+}
+
+// WithClock sets the clock by which sessions and codes end. It is called from many goroutines at once. The default is
+// [time.Now].
+func WithClock(now func() time.Time) Option {
+	if now == nil {
+		panic("kalshiauthtest: WithClock: the clock is nil")
+	}
+	return func(s *Server) { s.accounts.now = now }
+}
+
+// WithMailer sets what is called for each mail, besides putting it into [Server.Outbox], and before the request that
+// asked for it is answered. It is called from many goroutines at once.
+func WithMailer(send func(Mail)) Option {
+	if send == nil {
+		panic("kalshiauthtest: WithMailer: the mailer is nil")
+	}
+	return func(s *Server) { s.accounts.mailer = send }
+}
+
+// WithTLS has [NewServer] listen with TLS, and offer HTTP/2. [Server.Client] trusts the certificate.
+func WithTLS() Option {
+	return func(s *Server) { s.tls = true }
+}
