@@ -67,8 +67,8 @@ func (c *config) sessionFrom(resp *http.Response, body []byte, account string) (
 	if lifetime > 0 {
 		expiry = time.Now().Add(lifetime)
 	}
-	session := newSession(login.UserID, login.AccessLevel, expiry, sessionSecret{
-		token: login.Token, cookie: cookie, origin: origin(c.base), account: account,
+	session := newSession(login.UserID, login.AccessLevel, expiry, &sessionSecret{
+		token: login.Token, cookie: cookie, origin: c.origin, account: account,
 	})
 	if session.Cookie() == nil {
 		return nil, "there is neither a session cookie for this host nor a token that a cookie can carry"
@@ -84,7 +84,7 @@ func (c *Client) Logout(ctx context.Context, s *Session) error {
 		return fmt.Errorf("kalshiauth: Logout: %w", ErrNoSession)
 	}
 	if err := c.config().checkOrigin(s); err != nil {
-		return inputError("Logout", err)
+		return fmt.Errorf("kalshiauth: Logout: %w", err)
 	}
 	tries := 0
 	err := c.config().do(ctx, operation{
@@ -144,8 +144,8 @@ func (c *Client) ResetPasswordConfirm(ctx context.Context, confirm PasswordReset
 
 // checkOrigin refuses a session that is known to belong to another server.
 func (c *config) checkOrigin(s *Session) error {
-	if from, to := s.hidden().origin, origin(c.base); from != "" && from != to {
-		return fmt.Errorf("the session belongs to %s, and this client talks to %s", from, to)
+	if from, to := s.hidden().origin, c.origin; from != "" && from != to {
+		return fmt.Errorf("%w: the session belongs to %s, and this client talks to %s", ErrInvalidInput, from, to)
 	}
 	return nil
 }

@@ -21,6 +21,8 @@ const (
 	DemoURL       = gen.ServerURLDemo
 )
 
+const defaultTimeout = 30 * time.Second
+
 const userAgent = "kalshiauth-go/0.1.0"
 
 // A Client calls the auth operations of one server. It holds no session and is safe for concurrent use.
@@ -31,6 +33,8 @@ type Client struct {
 
 type config struct {
 	base         *url.URL
+	origin       string      // of base
+	caller       http.Client // as the caller gave it
 	http         http.Client // the caller's, without its jar and with noRedirects
 	api          *gen.Client // sends by http
 	timeout      time.Duration
@@ -45,7 +49,7 @@ type config struct {
 // wraps [ErrInvalidInput].
 func New(opts ...Option) (*Client, error) {
 	c := &config{
-		timeout:   30 * time.Second,
+		timeout:   defaultTimeout,
 		retries:   2,
 		userAgent: userAgent,
 		present:   func(req *http.Request, s *Session) { s.Apply(req) },
@@ -63,8 +67,11 @@ func New(opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("kalshiauth: New: %w: WithBaseURL: http would send the password to %s in the clear: "+
 			"use https, or allow it with WithInsecureHTTP", ErrInvalidInput, c.base.Host)
 	}
+	c.origin = origin(c.base)
+	c.caller.Transport = cmp.Or(c.caller.Transport, http.DefaultTransport)
+	c.http = c.caller
 	c.http.Jar = nil
-	c.http.Transport = noRedirects{cmp.Or(c.http.Transport, http.DefaultTransport)}
+	c.http.Transport = noRedirects{c.caller.Transport}
 	api, err := gen.NewClient(c.base.String(), gen.WithHTTPClient(&c.http), gen.WithRequestEditorFn(c.setHeaders))
 	if err != nil {
 		return nil, fmt.Errorf("kalshiauth: New: %w", err)
@@ -153,7 +160,7 @@ func WithHTTPClient(client *http.Client) Option {
 		if client == nil {
 			return errors.New("WithHTTPClient: the client is nil")
 		}
-		c.http = *client
+		c.caller = *client
 		return nil
 	}
 }

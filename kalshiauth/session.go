@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,7 +23,7 @@ type Session struct {
 	secret func() *sessionSecret // a func, since fmt follows every other kind of field; nil: none
 }
 
-// sessionSecret is what a Session hides. It is never changed.
+// sessionSecret is what a Session hides.
 type sessionSecret struct {
 	token  string
 	cookie *http.Cookie // nil: no cookie can carry the token
@@ -30,9 +31,18 @@ type sessionSecret struct {
 
 	origin  string // where the session is good; "": anywhere
 	account string // whose e-mail address logged in; "": not known
+
+	doubt atomic.Int32 // what a 401 would mean; the one thing that changes
 }
 
-func newSession(userID, accessLevel string, expiry time.Time, secret sessionSecret) *Session {
+// Doubts about a session that a LoginSource hands out. An answer other than 401 ends them.
+const (
+	noDoubt    int32 = iota // a 401 means that the session is over
+	freshLogin              // a 401 may come from an endpoint that says so to everybody
+	fromStore               // it may have been over when it was found
+)
+
+func newSession(userID, accessLevel string, expiry time.Time, secret *sessionSecret) *Session {
 	bare := &http.Cookie{Name: cookieName, Value: secret.cookie.Value, Quoted: secret.cookie.Quoted}
 	switch {
 	case bare.Value == "" || bare.Valid() != nil:
@@ -45,7 +55,7 @@ func newSession(userID, accessLevel string, expiry time.Time, secret sessionSecr
 	}
 	return &Session{
 		UserID: userID, AccessLevel: accessLevel, Expiry: expiry,
-		secret: func() *sessionSecret { return &secret },
+		secret: func() *sessionSecret { return secret },
 	}
 }
 
@@ -53,7 +63,7 @@ func newSession(userID, accessLevel string, expiry time.Time, secret sessionSecr
 // not [Session.Valid] if the token is empty or no cookie can carry it.
 func SessionFromToken(userID, token string) *Session {
 	cookie := &http.Cookie{Name: cookieName, Value: token}
-	return newSession(userID, "", time.Time{}, sessionSecret{token: token, cookie: cookie})
+	return newSession(userID, "", time.Time{}, &sessionSecret{token: token, cookie: cookie})
 }
 
 // hidden returns what s hides, and nothing for a session without a secret.
@@ -62,6 +72,12 @@ func (s *Session) hidden() *sessionSecret {
 		return &sessionSecret{}
 	}
 	return s.secret()
+}
+
+// same tells whether two sessions are one to the server.
+func (s *Session) same(other *Session) bool {
+	pair := s.hidden().pair
+	return pair != "" && pair == other.hidden().pair
 }
 
 // Token returns the access token, which is a secret, or "" if there is none.
@@ -161,7 +177,7 @@ func ImportSession(data []byte) (*Session, error) {
 		return fail("not an exported session: it has no secret")
 	}
 	cookie.Raw, cookie.Unparsed = "", nil
-	return newSession(e.UserID, e.AccessLevel, e.Expiry, sessionSecret{
+	return newSession(e.UserID, e.AccessLevel, e.Expiry, &sessionSecret{
 		token: e.Token, cookie: cookie, origin: e.Origin, account: e.Account,
 	}), nil
 }

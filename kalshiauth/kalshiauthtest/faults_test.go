@@ -139,7 +139,7 @@ func TestCutBodyBreaksOffInTheMiddle(t *testing.T) {
 			srv.Intercept(kalshiauthtest.CutBody())
 			got := login(t, srv, email, password)
 			length, err := strconv.Atoi(got.header.Get("Content-Length"))
-			if got.status != http.StatusOK || err != nil || len(got.body) == 0 || len(got.body) >= length || got.err == nil {
+			if got.status != http.StatusOK || err != nil || got.body == "" || len(got.body) >= length || got.err == nil {
 				t.Errorf("the answer is %d with %d of %d bytes (%v), want a part of them and an error",
 					got.status, len(got.body), length, got.err)
 			}
@@ -158,9 +158,11 @@ func inMemory(ctx context.Context, srv *kalshiauthtest.Server, body io.Reader) (
 	req.Header.Set("Content-Type", "application/json")
 	rec := httptest.NewRecorder()
 	defer func() {
-		if p := recover(); p == http.ErrAbortHandler {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
 			status, aborted = 0, true
-		} else if p != nil {
+		default:
 			panic(p)
 		}
 	}()
@@ -269,7 +271,7 @@ func TestDelayAndHangEndWhenTheClientLeavesOrTheServerCloses(t *testing.T) {
 					srv.Intercept(slow)
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
-					req, err := http.NewRequestWithContext(ctx, "POST", srv.URL+"/log_in", strings.NewReader(goodLogin))
+					req, err := http.NewRequestWithContext(ctx, http.MethodPost, srv.URL+"/log_in", strings.NewReader(goodLogin))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -329,9 +331,9 @@ func TestOnBreaksOneOperationOnly(t *testing.T) {
 
 func TestOnOutsideAServerBreaksNothing(t *testing.T) {
 	t.Parallel()
-	handler := kalshiauthtest.On("Login", kalshiauthtest.Status(500))(http.HandlerFunc(http.NotFound))
+	handler := kalshiauthtest.On("Login", kalshiauthtest.Status(500))(http.NotFoundHandler())
 	rec := httptest.NewRecorder()
-	handler.ServeHTTP(rec, httptest.NewRequest("POST", "/log_in", nil))
+	handler.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "POST", "/log_in", http.NoBody))
 	if rec.Code != http.StatusNotFound {
 		t.Errorf("the status is %d, want 404", rec.Code)
 	}

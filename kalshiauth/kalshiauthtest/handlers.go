@@ -187,5 +187,5 @@ func writeError(w http.ResponseWriter, status int, code, message, details string
 func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // fails only if the client has left
+	_ = json.NewEncoder(w).Encode(value) //nolint:errchkjson // fails only if the client has left
 }

@@ -24,7 +24,8 @@ func newServer(t *testing.T, opts ...kalshiauthtest.Option) (*kalshiauthtest.Ser
 	t.Helper()
 	srv := kalshiauthtest.NewServer(opts...)
 	t.Cleanup(srv.Close)
-	return srv, srv.AddUser(email, password)
+	user := srv.AddUser(email, password)
+	return srv, user
 }
 
 // answer is a response that has been read.

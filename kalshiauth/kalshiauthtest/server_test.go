@@ -132,7 +132,12 @@ func TestUnstartedServerIsServedByTheCaller(t *testing.T) {
 	listener.StartTLS()
 	defer listener.Close()
 	body := strings.NewReader(`{"email":"trader@example.com","password":"correct horse"}`)
-	resp, err := listener.Client().Post(listener.URL+"/v1/log_in", "application/json", body)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", listener.URL+"/v1/log_in", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := listener.Client().Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +154,7 @@ func TestHandlerTakesARequestWithoutBody(t *testing.T) {
 	t.Parallel()
 	srv := kalshiauthtest.NewUnstartedServer()
 	for _, path := range []string{"/log_in", "/log_out"} {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", "http://kalshi.example"+path, nil)
+		req, err := http.NewRequestWithContext(t.Context(), "POST", "http://kalshi.example"+path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +203,6 @@ func TestManyGoroutinesUseAServerWhileItIsChanged(t *testing.T) {
 	t.Parallel()
 	srv, _ := newServer(t)
 	whoami(srv)
-	srv.Client().Transport.(*http.Transport).MaxConnsPerHost = 20
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
