@@ -1,0 +1,75 @@
+# One command a task. `make` alone lists them.
+
+# Tools are run at a pinned version and stay out of go.mod, so that no user of the library downloads them.
+GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT       = go run mvdan.cc/gofumpt@v0.12.0
+ACTIONLINT    = go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+REDOCLY       = npx --yes @redocly/cli@2.77.0
+SPECTRAL      = npx --yes @stoplight/spectral-cli@6.16.3
+
+# The tools from npm run no install scripts, report nothing and look for no updates.
+export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
+export REDOCLY_TELEMETRY = off
+export npm_config_audit = false
+export npm_config_fund = false
+export npm_config_ignore_scripts = true
+export npm_config_update_notifier = false
+
+MIN_COVERAGE = 95
+
+# Modules of their own, which ./... does not reach.
+INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
+	cover ci
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## play every operation against the fake server, and print what comes back
+	go run ./kalshiauth/cmd/kalshiauth demo
+
+test: ## run all tests
+	go test ./...
+	for dir in $(INNER_MODULES); do (cd $$dir && go test ./...) || exit 1; done
+
+race: ## run all tests under the race detector, which needs a C compiler
+	CGO_ENABLED=1 go test -race ./...
+
+lint: lint-go lint-workflows lint-document lint-platforms ## check code, workflows and document; needs Node.js
+	@echo 'lint: nothing found'
+
+lint-go:
+	files=$$($(GOFUMPT) -l .) && if [ -n "$$files" ]; then echo "not formatted by gofumpt: $$files"; exit 1; fi
+	$(GOLANGCI_LINT) run ./...
+	for dir in $(INNER_MODULES); do (cd $$dir && $(GOLANGCI_LINT) run ./...) || exit 1; done
+
+lint-workflows:
+	$(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml
+
+# recommended-strict has the rules of recommended, with each warning an error.
+lint-document:
+	go test ./api
+	@command -v npx >/dev/null || { echo 'npx is missing: install Node.js to lint the document'; exit 1; }
+	$(REDOCLY) lint --extends recommended-strict api/openapi.yaml
+	$(SPECTRAL) lint --fail-severity warn api/openapi.yaml
+
+lint-platforms:
+	for os in linux darwin windows; do GOOS=$$os go build ./... && GOOS=$$os go vet ./... || exit 1; done
+
+generate: ## write gen/ anew from api/openapi.yaml
+	go generate ./...
+
+verify-generated: ## check that gen/ is what api/openapi.yaml generates
+	bash .github/scripts/verify-generated.sh
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./kalshiauth/...
+
+cover: ## print the statement coverage of package kalshiauth by its tests; below 95% is a failure
+	go test -coverpkg=./kalshiauth -coverprofile=coverage.out ./kalshiauth
+	@go tool cover -func=coverage.out | awk -v least=$(MIN_COVERAGE) '/^total:/ { percent = $$3 } \
+		END { print "kalshiauth: " percent " of statements covered, " least "% required"; exit percent + 0 < least }'
+
+ci: verify-generated lint test race cover ## run what a pull request must pass
