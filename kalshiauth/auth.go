@@ -19,8 +19,8 @@ import (
 // minPassword is the document's minLength of a password, in characters.
 const minPassword = 6
 
-// Login exchanges credentials for a session (POST /log_in). A password that the server refuses is [ErrUnauthorized] or
-// [ErrForbidden]; credentials that no account can have are [ErrInvalidInput], and are not sent.
+// Login exchanges credentials for a session (POST /log_in). A password that the server refuses is [ErrUnauthorized]
+// or [ErrForbidden]; credentials that no account can have are [ErrInvalidInput], and are not sent.
 //
 // A program that runs for longer than a session lives wants [Client.LoginSource] instead.
 func (c *Client) Login(ctx context.Context, creds Credentials) (*Session, error) {
@@ -76,8 +76,8 @@ func (c *config) sessionFrom(resp *http.Response, body []byte, account string) (
 	return session, ""
 }
 
-// Logout ends a session (POST /log_out). A session that the server does not know any more is [ErrUnauthorized], except
-// after a retry, when it is one that an earlier try has ended. A nil session, or one without a secret, is
+// Logout ends a session (POST /log_out). A session that the server does not know any more is [ErrUnauthorized],
+// except after a retry, when it is one that an earlier try has ended. A nil session, or one without a secret, is
 // [ErrNoSession], and one that belongs to another server is [ErrInvalidInput]; neither is sent.
 func (c *Client) Logout(ctx context.Context, s *Session) error {
 	if s.hidden().cookie == nil {
@@ -122,8 +122,8 @@ func (c *Client) ResetPassword(ctx context.Context, email string) error {
 	})
 }
 
-// ResetPasswordConfirm sets a new password with the code from the e-mailed link (PUT /passwords/reset/{code}/confirm).
-// A code that is wrong, used or over is [ErrBadRequest].
+// ResetPasswordConfirm sets a new password with the code from the e-mailed link (PUT
+// /passwords/reset/{code}/confirm). A code that is wrong, used or over is [ErrBadRequest].
 func (c *Client) ResetPasswordConfirm(ctx context.Context, confirm PasswordResetConfirmation) error {
 	err := errors.Join(checkCode(confirm.Code), checkUserID(confirm.UserID), checkPassword(confirm.NewPassword))
 	if err != nil {
@@ -150,8 +150,8 @@ func (c *config) checkOrigin(s *Session) error {
 	return nil
 }
 
-// inputError joins what is wrong with the input of op into one line. It shows nothing of the input: a field may hold a
-// secret that was meant for another.
+// inputError joins what is wrong with the input of op into one line. It shows nothing of the input: a field may hold
+// a secret that was meant for another.
 func inputError(op string, err error) error {
 	return fmt.Errorf("kalshiauth: %s: %w: %s", op, ErrInvalidInput, strings.ReplaceAll(err.Error(), "\n", "; "))
 }

@@ -26,7 +26,8 @@ func TestOperationsSendWhatTheDocumentSays(t *testing.T) {
 		"Logout":        {"POST", "/log_out", "sessions=" + token, nil, 204, ""},
 		"ResetPassword": {"POST", "/passwords/reset", "", map[string]any{"email": email}, 202, ""},
 		"ResetPasswordConfirm": {
-			"PUT", "/passwords/reset/4fzyo%2F82+myh/confirm", "", map[string]any{"user_id": userID, "password": newPassword},
+			"PUT", "/passwords/reset/4fzyo%2F82+myh/confirm", "",
+			map[string]any{"user_id": userID, "password": newPassword},
 			204, "",
 		},
 	} {

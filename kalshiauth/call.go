@@ -72,7 +72,7 @@ func backoff(retries int) time.Duration {
 // try sends one request and turns its answer into a result.
 func (c *config) try(ctx context.Context, op operation) error {
 	start := time.Now()
-	resp, err := op.send(ctx)
+	resp, err := op.send(ctx) //nolint:bodyclose // result does
 	if err != nil {
 		err = fmt.Errorf("kalshiauth: %s: %w", op.name, op.secrets.scrubError(err))
 	} else {
@@ -129,9 +129,9 @@ func (op operation) result(resp *http.Response) error {
 		}
 	case resp.StatusCode < 400:
 		e.unexpected = fmt.Sprintf("the documented success is %d", op.status)
-		if location := resp.Header[hiddenLocation]; resp.StatusCode >= 300 && len(location) > 0 {
+		if location := resp.Header.Get(hiddenLocation); resp.StatusCode >= 300 && location != "" {
 			e.unexpected = "a redirect is not followed; check the base URL"
-			if to, err := url.Parse(location[0]); err == nil && to.Host != "" {
+			if to, err := url.Parse(location); err == nil && to.Host != "" {
 				e.unexpected = fmt.Sprintf("a redirect to %s is not followed; check the base URL", to.Host)
 			}
 		}
@@ -199,7 +199,8 @@ func (s *looseString) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// readBody returns the body of an answer whose content type is one of those given. What it cannot read has no meaning.
+// readBody returns the body of an answer whose content type is one of those given. What it cannot read has no
+// meaning.
 func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
 	contentType := resp.Header.Get("Content-Type")
 	if mediaType, _, err := mime.ParseMediaType(contentType); err == nil {

@@ -92,16 +92,16 @@ func (c *config) setHeaders(_ context.Context, req *http.Request) error {
 	return nil
 }
 
-// noRedirects keeps http.Client from following redirects. It hides their Location, since CheckRedirect comes too late:
-// with a Location that cannot be parsed, http.Client fails before, and the status is lost.
+// noRedirects keeps http.Client from following redirects. It hides their Location, since CheckRedirect comes too
+// late: with a Location that cannot be parsed, http.Client fails before, and the status is lost.
 type noRedirects struct{ base http.RoundTripper }
 
-// hiddenLocation is where noRedirects puts the Location: not the form in which net/http looks headers up.
-const hiddenLocation = "location"
+// hiddenLocation is the header where noRedirects puts the Location.
+const hiddenLocation = "X-Hidden-Location"
 
 func (t noRedirects) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.base.RoundTrip(req)
-	if resp != nil && len(resp.Header["Location"]) > 0 {
+	if resp != nil && resp.Header["Location"] != nil {
 		resp.Header[hiddenLocation] = resp.Header["Location"]
 		delete(resp.Header, "Location")
 	}
@@ -152,9 +152,10 @@ func WithBaseURL(baseURL string) Option {
 	}
 }
 
-// WithHTTPClient sets the client that sends the requests: its transport, with proxies, TLS and instrumentation, and its
-// Timeout, which limits each try. It is copied, not changed; its jar and its redirect policy are not used. Its transport
-// must not follow redirects by itself (that of retryablehttp does), since it would take the password along.
+// WithHTTPClient sets the client that sends the requests: its transport, with proxies, TLS and instrumentation, and
+// its Timeout, which limits each try. It is copied, not changed; its jar and its redirect policy are not used. Its
+// transport must not follow redirects by itself (that of retryablehttp does), since it would take the password
+// along.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
@@ -188,8 +189,8 @@ func WithUserAgent(product string) Option {
 	}
 }
 
-// WithLogger sets where calls and retries are logged: each try at level Debug, each retry at level Info. The default is
-// to log nothing. No record holds a secret or an e-mail address.
+// WithLogger sets where calls and retries are logged: each try at level Debug, each retry at level Info. The default
+// is to log nothing. No record holds a secret or an e-mail address.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
@@ -203,9 +204,10 @@ func WithLogger(logger *slog.Logger) Option {
 // WithRetries sets how often a call is tried again, at most. The default is 2; 0 means never.
 //
 // [Client.Login] and [Client.Logout] are retried where no answer came, and after a 502, 503 or 504. The two reset
-// operations are retried only where the server cannot have processed the request: no connection was made, or the answer
-// is a 503 with Retry-After. Between the tries passes what the server's Retry-After says, or a random time that grows
-// from about 0.1 seconds. A wait that would outlast the deadline is not begun: the call ends with the answer it has.
+// operations are retried only where the server cannot have processed the request: no connection was made, or the
+// answer is a 503 with Retry-After. Between the tries passes what the server's Retry-After says, or a random time
+// that grows from about 0.1 seconds. A wait that would outlast the deadline is not begun: the call ends with the
+// answer it has.
 func WithRetries(n int) Option {
 	return func(c *config) error {
 		if n < 0 {
@@ -233,8 +235,8 @@ func WithAuthorizationScheme(scheme string) Option {
 	}
 }
 
-// WithInsecureHTTP allows a base URL with http to any host, which sends passwords and sessions in the clear. Without it,
-// http is allowed to loopback only.
+// WithInsecureHTTP allows a base URL with http to any host, which sends passwords and sessions in the clear. Without
+// it, http is allowed to loopback only.
 func WithInsecureHTTP() Option {
 	return func(c *config) error {
 		c.insecureHTTP = true

@@ -27,6 +27,7 @@ var (
 // operations calls each operation of the document once, with good input.
 var operations = map[string]func(t *testing.T, c *kalshiauth.Client) error{
 	"Login": func(t *testing.T, c *kalshiauth.Client) error {
+		t.Helper()
 		session, err := c.Login(t.Context(), credentials)
 		if (session == nil) == (err == nil) {
 			t.Errorf("Login returned the session %v and the error %v, want one of them", session, err)
@@ -34,12 +35,15 @@ var operations = map[string]func(t *testing.T, c *kalshiauth.Client) error{
 		return err
 	},
 	"Logout": func(t *testing.T, c *kalshiauth.Client) error {
+		t.Helper()
 		return c.Logout(t.Context(), kalshiauth.SessionFromToken(userID, token))
 	},
 	"ResetPassword": func(t *testing.T, c *kalshiauth.Client) error {
+		t.Helper()
 		return c.ResetPassword(t.Context(), email)
 	},
 	"ResetPasswordConfirm": func(t *testing.T, c *kalshiauth.Client) error {
+		t.Helper()
 		return c.ResetPasswordConfirm(t.Context(), confirmation)
 	},
 }

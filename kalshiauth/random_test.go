@@ -94,7 +94,7 @@ func randomAnswer(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader([]int{200, 201, 204, 206, 302, 304, 400, 404, 429, 499, 502, 600, 999}[rand.IntN(13)])
 		garbage := make([]byte, rand.IntN(2000))
 		for i := range garbage {
-			garbage[i] = byte(rand.Uint32())
+			garbage[i] = " \t{}[]<>\"\\,:abc\x00\xff"[rand.IntN(17)]
 		}
 		_, _ = w.Write(garbage)
 	default: // broken JSON

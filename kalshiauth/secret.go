@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -63,17 +64,13 @@ func (s secrets) shownBy(err error) bool {
 	case interface{ Unwrap() error }:
 		return s.shownBy(err.Unwrap())
 	case interface{ Unwrap() []error }:
-		for _, e := range err.Unwrap() {
-			if s.shownBy(e) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(err.Unwrap(), s.shownBy)
 	}
 	return false
 }
 
-// scrubbedError stands for an error whose text, or that of an error it wraps, shows a secret. It holds that error in a
-// func, since fmt follows every other kind of field.
+// scrubbedError stands for an error whose text, or that of an error it wraps, shows a secret. It holds that error in
+// a func, since fmt follows every other kind of field.
 type scrubbedError struct {
 	text    string
 	is      func(target error) bool
@@ -84,8 +81,8 @@ func (e *scrubbedError) Error() string        { return e.text }
 func (e *scrubbedError) Is(target error) bool { return e.is(target) }
 func (e *scrubbedError) Timeout() bool        { return e.timeout }
 
-// Credentials are an account's e-mail address and password, of at least 6 characters. No fmt verb, log or encoder shows
-// them; neither does that of a struct that has them in an exported field.
+// Credentials are an account's e-mail address and password, of at least 6 characters. No fmt verb, log or encoder
+// shows them; neither does that of a struct that has them in an exported field.
 type Credentials struct {
 	Email, Password string
 }
@@ -102,9 +99,9 @@ func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String())
 // MarshalText keeps the password out of JSON and other encodings.
 func (c Credentials) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// A PasswordResetConfirmation sets a new password. Code and UserID come from the e-mailed link: the verification code,
-// and the user's UUID in the query parameter user_id. NewPassword has at least 6 characters. No fmt verb, log or encoder
-// shows them; neither does that of a struct that has them in an exported field.
+// A PasswordResetConfirmation sets a new password. Code and UserID come from the e-mailed link: the verification
+// code, and the user's UUID in the query parameter user_id. NewPassword has at least 6 characters. No fmt verb, log
+// or encoder shows them; neither does that of a struct that has them in an exported field.
 type PasswordResetConfirmation struct {
 	Code, UserID, NewPassword string
 }

@@ -24,7 +24,7 @@ func renderings(v any, verbs string) map[string]string {
 	for _, verb := range verbs {
 		for _, flag := range []string{"", "+", "#", "-", "# "} {
 			format := "%" + flag + string(verb)
-			out[format] = fmt.Sprintf(format, v) //nolint:govet // wrong verbs on purpose
+			out[format] = fmt.Sprintf(format, v)
 		}
 	}
 	var text, js strings.Builder
@@ -62,7 +62,7 @@ func assertNoSecretIn(t *testing.T, what string, v any, verbs string, secrets ..
 			}
 		}
 	}
-	switch err := v.(type) { //nolint:errorlint // this walks the tree itself
+	switch err := v.(type) {
 	case interface{ Unwrap() error }:
 		if err.Unwrap() != nil {
 			assertNoSecret(t, what+", unwrapped", err.Unwrap(), secrets...)

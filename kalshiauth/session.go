@@ -13,8 +13,8 @@ import (
 // cookieName is the name of the document's security scheme cookie.
 const cookieName = "sessions"
 
-// A Session is what a log-in yields. It is immutable and may be shared; do not change its fields. It shows no secret to
-// fmt, logs and encoders. The zero value and nil are sessions without a secret, which are not valid.
+// A Session is what a log-in yields. It is immutable and may be shared; do not change its fields. It shows no secret
+// to fmt, logs and encoders. The zero value and nil are sessions without a secret, which are not valid.
 type Session struct {
 	UserID      string    // the user's ID, needed by every call below /users/{user_id}
 	AccessLevel string    // limits what an applicant may do; the set of levels is open
@@ -44,13 +44,9 @@ const (
 
 func newSession(userID, accessLevel string, expiry time.Time, secret *sessionSecret) *Session {
 	bare := &http.Cookie{Name: cookieName, Value: secret.cookie.Value, Quoted: secret.cookie.Quoted}
-	switch {
-	case bare.Value == "" || bare.Valid() != nil:
+	if bare.Value == "" || bare.Valid() != nil {
 		secret.cookie = nil
-	case secret.cookie.Valid() != nil: // for an attribute, such as a path that is none
-		secret.cookie = bare
-	}
-	if secret.cookie != nil {
+	} else {
 		secret.pair = bare.String()
 	}
 	return &Session{
@@ -59,8 +55,8 @@ func newSession(userID, accessLevel string, expiry time.Time, secret *sessionSec
 	}
 }
 
-// SessionFromToken returns a session for a token that was obtained elsewhere. It is good for a client of any server, and
-// not [Session.Valid] if the token is empty or no cookie can carry it.
+// SessionFromToken returns a session for a token that was obtained elsewhere. It is good for a client of any server,
+// and not [Session.Valid] if the token is empty or no cookie can carry it.
 func SessionFromToken(userID, token string) *Session {
 	cookie := &http.Cookie{Name: cookieName, Value: token}
 	return newSession(userID, "", time.Time{}, &sessionSecret{token: token, cookie: cookie})
@@ -83,8 +79,8 @@ func (s *Session) same(other *Session) bool {
 // Token returns the access token, which is a secret, or "" if there is none.
 func (s *Session) Token() string { return s.hidden().token }
 
-// Cookie returns a copy of the cookie that presents the session, which is a secret, with the attributes that the server
-// gave it. It is nil if there is none.
+// Cookie returns a copy of the cookie that presents the session, which is a secret, with the attributes that the
+// server gave it. It is nil if there is none.
 func (s *Session) Cookie() *http.Cookie {
 	cookie := s.hidden().cookie
 	if cookie == nil {
@@ -138,8 +134,8 @@ type exportedSession struct {
 	Account     string    `json:"account,omitempty"`
 }
 
-// Export returns the session as JSON, for [ImportSession]. It holds the secret: keep it like a password. It fails with
-// [ErrNoSession] if there is none.
+// Export returns the session as JSON, for [ImportSession]. It holds the secret: keep it like a password. It fails
+// with [ErrNoSession] if there is none.
 func (s *Session) Export() ([]byte, error) {
 	h := s.hidden()
 	if h.cookie == nil {
@@ -185,8 +181,8 @@ func ImportSession(data []byte) (*Session, error) {
 // maxLifetime is the longest that a browser keeps a cookie (RFC 6265bis, section 5.5).
 const maxLifetime = 400 * 24 * time.Hour
 
-// loginCookie returns the session cookie that an answer from host sets, and how long it lives (0: it does not say). It
-// is nil if the answer sets none, sets one for another host, or deletes it again.
+// loginCookie returns the session cookie that an answer from host sets, and how long it lives (0: it does not say).
+// It is nil if the answer sets none, sets one for another host, or deletes it again.
 func loginCookie(resp *http.Response, host string) (*http.Cookie, time.Duration) {
 	var found *http.Cookie
 	var lifetime time.Duration

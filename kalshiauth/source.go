@@ -17,8 +17,8 @@ type SessionSource interface {
 	Session(ctx context.Context) (*Session, error)
 }
 
-// An Invalidator is a [SessionSource] that can renew its session. [Client.Transport] asks any source for it, also one of
-// your own.
+// An Invalidator is a [SessionSource] that can renew its session. [Client.Transport] asks any source for it, also
+// one of your own.
 type Invalidator interface {
 	// Invalidate says that the server does not know dead any more. A session that has replaced it is not concerned.
 	Invalidate(dead *Session)
@@ -36,8 +36,8 @@ func (f staticSource) Session(context.Context) (*Session, error) {
 	return f(), nil
 }
 
-// A CredentialsFunc returns the credentials for a login. It is called for each, so that a password can stay in a vault,
-// and from one goroutine at a time.
+// A CredentialsFunc returns the credentials for a login. It is called for each, so that a password can stay in a
+// vault, and from one goroutine at a time.
 type CredentialsFunc func(ctx context.Context) (Credentials, error)
 
 // StaticCredentials always returns c.
@@ -52,18 +52,18 @@ type SourceOption func(*loginState)
 // processes share one session.
 func WithStore(store Store) SourceOption { return func(l *loginState) { l.store = store } }
 
-// WithLifetime renews a session that is older than d, if the server does not end it earlier: a little ahead of time, in
-// the background. Kalshi's sessions live for about 30 minutes, and the server does not say so. Without this option, a
-// session is used until the server refuses it. A d of 0 or less means the same.
+// WithLifetime renews a session that is older than d, if the server does not end it earlier: a little ahead of time,
+// in the background. Kalshi's sessions live for about 30 minutes, and the server does not say so. Without this
+// option, a session is used until the server refuses it. A d of 0 or less means the same.
 func WithLifetime(d time.Duration) SourceOption { return func(l *loginState) { l.lifetime = d } }
 
-// A LoginSource hands out one account's session, and logs in when there is none. It is for programs that run for longer
-// than a session lives, and safe for concurrent use; have one for each account. See [Client.HTTPClient].
+// A LoginSource hands out one account's session, and logs in when there is none. It is for programs that run for
+// longer than a session lives, and safe for concurrent use; have one for each account. See [Client.HTTPClient].
 //
-// However many goroutines ask, one login runs at a time, and goes on if one of them gives up. Credentials that the server
-// refused (401, 403) are not sent again for a minute, then two, and so on up to 15, so that no loop locks the account:
-// meanwhile callers get the same error, unless the [CredentialsFunc] has other credentials. Any other failure is not
-// remembered, but for a Retry-After.
+// However many goroutines ask, one login runs at a time, and goes on if one of them gives up. Credentials that the
+// server refused (401, 403) are not sent again for a minute, then two, and so on up to 15, so that no loop locks the
+// account: meanwhile callers get the same error, unless the [CredentialsFunc] has other credentials. Any other
+// failure is not remembered, but for a Retry-After.
 type LoginSource struct {
 	state func() *loginState // a func, as in Session
 }
@@ -155,9 +155,9 @@ func (s *LoginSource) Session(ctx context.Context) (*Session, error) {
 	return nil, fmt.Errorf("kalshiauth: waiting for a login: %w", context.Cause(ctx))
 }
 
-// Invalidate forgets dead, if that is the session that s hands out, in memory: what is in a store may be newer. The next
-// Session logs in. A session fresh from a login that no request has been accepted with is kept for a while, so that an
-// endpoint which refuses everybody does not cause a login for each request.
+// Invalidate forgets dead, if that is the session that s hands out, in memory: what is in a store may be newer. The
+// next Session logs in. A session fresh from a login that no request has been accepted with is kept for a while, so
+// that an endpoint which refuses everybody does not cause a login for each request.
 func (s *LoginSource) Invalidate(dead *Session) {
 	l := s.state()
 	l.mu.Lock()
@@ -302,8 +302,8 @@ func (l *loginState) lock(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
-// load returns what is in the store, or nil. It refuses a session of another server, or of another account than that of
-// email, if both are known.
+// load returns what is in the store, or nil. It refuses a session of another server, or of another account than that
+// of email, if both are known.
 func (l *loginState) load(ctx context.Context, email string) (*Session, error) {
 	if l.store == nil {
 		return nil, nil //nolint:nilnil // a session that does not exist is an ordinary one
@@ -342,9 +342,9 @@ func (l *loginState) refuse(creds Credentials, err error) {
 	}
 }
 
-// Logout ends the session: in memory and in the store, even where the server cannot be told, which is an error, and at
-// the server. It waits for a login in progress, until ctx ends. A session that was over already, or none, is no error.
-// The next Session logs in anew.
+// Logout ends the session: in memory and in the store, even where the server cannot be told, which is an error, and
+// at the server. It waits for a login in progress, until ctx ends. A session that was over already, or none, is no
+// error. The next Session logs in anew.
 func (s *LoginSource) Logout(ctx context.Context) error {
 	l := s.state()
 	select {

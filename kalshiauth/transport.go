@@ -18,14 +18,15 @@ func (c *Client) HTTPClient(src SessionSource) *http.Client {
 	return &client
 }
 
-// Transport returns a transport that presents the session of src to the API's origin (scheme, host and port), and sends
-// every other request as it is. Below it is the transport of [WithHTTPClient].
+// Transport returns a transport that presents the session of src to the API's origin (scheme, host and port), and
+// sends every other request as it is. Below it is the transport of [WithHTTPClient].
 //
-// Where a request is answered by 401 and src is an [Invalidator], the session is renewed and the request sent once more,
-// if its body can be had again (GetBody); a source's own store may cost one more try. Where the renewal fails, its error
-// is returned. The response is the caller's in any case, a second 401 included.
+// Where a request is answered by 401 and src is an [Invalidator], the session is renewed and the request sent once
+// more, if its body can be had again (GetBody); a source's own store may cost one more try. Where the renewal fails,
+// its error is returned. The response is the caller's in any case, a second 401 included.
 //
-// Middleware that retries goes around this transport. Middleware that observes can go below it, by [WithHTTPClient], too.
+// Middleware that retries goes around this transport. Middleware that observes can go below it, by [WithHTTPClient],
+// too.
 func (c *Client) Transport(src SessionSource) http.RoundTripper {
 	return &transport{config: c.config, src: src}
 }
@@ -98,7 +99,7 @@ func (t *transport) session(ctx context.Context) (*Session, error) {
 	session, err := t.src.Session(ctx)
 	switch {
 	case err != nil:
-		return nil, err //nolint:wrapcheck // it names its source
+		return nil, err
 	case session.hidden().cookie == nil:
 		return nil, fmt.Errorf("kalshiauth: Transport: %w", ErrNoSession)
 	}

@@ -43,7 +43,7 @@ func countLogins(fake *kalshiauthtest.Server) *atomic.Int64 {
 	return &logins
 }
 
-func get(t *testing.T, client *http.Client, url string) (int, string) {
+func get(t *testing.T, client *http.Client, url string) (status int, text string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -53,7 +53,7 @@ func get(t *testing.T, client *http.Client, url string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -394,7 +394,12 @@ func TestTransportPresentsNoSessionThatIsNotForIt(t *testing.T) {
 		"ErrInvalidInput": kalshiauth.StaticSource(theirs), "ErrNoSession": noSource{},
 	} {
 		body := &trackedBody{Reader: strings.NewReader("body")}
-		_, err := client.Transport(source).RoundTrip(newRequest(t, http.MethodPost, client.BaseURL(), body)) //nolint:bodyclose // an error
+		req := newRequest(t, http.MethodPost, client.BaseURL(), body)
+		resp, err := client.Transport(source).RoundTrip(req) //nolint:bodyclose // closed where there is one
+		if resp != nil {
+			_ = resp.Body.Close()
+			t.Errorf("a session that is not for it: %s", resp.Status)
+		}
 		if kinds(err) != want || !body.closed.Load() {
 			t.Errorf("%v, want %s; the body is closed: %t", err, want, body.closed.Load())
 		}

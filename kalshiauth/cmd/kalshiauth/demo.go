@@ -22,9 +22,10 @@ func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
 		Usage: "play a log-in, a password reset and a log-out, and show what comes back",
-		Description: "Without -base-url it plays against a fake server of its own. With it, against a real server and account:\n" +
-			"the password comes from KALSHI_PASSWORD. The reset is played only if KALSHI_NEW_PASSWORD is set, since the\n" +
-			"account has that password afterwards; the code and user ID from the mailed link are then read from standard input.",
+		Description: "Without -base-url it plays against a fake server of its own. With it, against a real server and\n" +
+			"account: the password comes from KALSHI_PASSWORD. The reset is played only if KALSHI_NEW_PASSWORD is set,\n" +
+			"which the account has afterwards; the code and the user_id from the mailed link are then read from standard\n" +
+			"input.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "base-url", Usage: "base `URL` of a real server, such as " + kalshiauth.DemoURL},
 			&cli.StringFlag{Name: "email", Usage: "`ADDRESS` of a real account", Sources: cli.EnvVars("KALSHI_EMAIL")},

@@ -15,17 +15,17 @@ import (
 )
 
 // runCommand runs the program, and returns its exit code and what it printed.
-func runCommand(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
+func runCommand(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	code = run(t.Context(), append([]string{"kalshiauth"}, args...), strings.NewReader(stdin), &out, &err)
+	code = run(t.Context(), append([]string{"kalshiauth"}, args...), strings.NewReader(""), &out, &err)
 	return code, out.String(), err.String()
 }
 
 func TestHelpIsEverywhere(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-h"}, {"--help"}, {"demo", "-h"}, {"serve", "-h"}} {
-		code, out, stderr := runCommand(t, "", args...)
+		code, out, stderr := runCommand(t, args...)
 		if code != 0 || stderr != "" || !strings.Contains(out, "USAGE") {
 			t.Errorf("%q: exit %d, printed %q and %q", args, code, out, stderr)
 		}
@@ -46,7 +46,7 @@ func TestAWrongCallExitsWith2AndSaysWhy(t *testing.T) {
 		"-session-lifetime is not positive":      {"serve", "-session-lifetime", "0s"},
 		`invalid value "soon" for flag`:          {"serve", "-session-lifetime", "soon"},
 	} {
-		if code, _, stderr := runCommand(t, "", args...); code != 2 || !strings.Contains(stderr, want) {
+		if code, _, stderr := runCommand(t, args...); code != 2 || !strings.Contains(stderr, want) {
 			t.Errorf("%q: exit %d, printed %q; want 2 and %q", args, code, stderr, want)
 		}
 	}
@@ -54,7 +54,7 @@ func TestAWrongCallExitsWith2AndSaysWhy(t *testing.T) {
 
 func TestDemoPlaysAgainstItsOwnServer(t *testing.T) {
 	t.Parallel()
-	code, out, stderr := runCommand(t, "", "demo")
+	code, out, stderr := runCommand(t, "demo")
 	if code != 0 || stderr != "" || strings.Count(out, "\n") != 19 {
 		t.Errorf("exit %d, printed %q and %q", code, out, stderr)
 	}
@@ -201,7 +201,7 @@ func TestServeServesItsUsersAndPrintsTheirMail(t *testing.T) {
 
 func TestServeFailsWhereItCannotListen(t *testing.T) {
 	t.Parallel()
-	if code, _, stderr := runCommand(t, "", "serve", "-addr", "256.0.0.1:1"); code != 1 || !strings.Contains(stderr, "256.0.0.1") {
+	if code, _, stderr := runCommand(t, "serve", "-addr", "256.0.0.1:1"); code != 1 || !strings.Contains(stderr, "256.0.0.1") {
 		t.Errorf("exit %d, printed %q", code, stderr)
 	}
 }
