@@ -124,12 +124,11 @@ func TestAWaiterThatGivesUpLeavesAlone(t *testing.T) {
 		var wg sync.WaitGroup
 		var got, gaveUp atomic.Int64
 		for i := range 1000 {
-			wg.Go(func() {
+			wg.Go(func() { //nolint:contextcheck // one of two contexts, on purpose
 				ctx := impatient // also for the first one, who causes the login
 				if i%2 == 1 {
 					ctx = t.Context()
 				}
-				//nolint:contextcheck // one of two contexts, on purpose
 				switch session, err := src.Session(ctx); {
 				case err == nil && session.Valid():
 					got.Add(1)

@@ -337,7 +337,7 @@ func TestALoginThatFailsInTheMiddleOfARequestIsItsError(t *testing.T) {
 	fake.Intercept(kalshiauthtest.On("Login", kalshiauthtest.Status(503)))
 	body := &trackedBody{Reader: strings.NewReader("body")}
 	for _, b := range []io.Reader{nil, body} { // the first one meets the 401, the second one no session
-		resp, err := authed.Do(newRequest(t, http.MethodPost, fake.URL+"/echo", b))
+		resp, err := authed.Do(newRequest(t, http.MethodPost, fake.URL+"/echo", b)) //nolint:bodyclose // nil
 		var answer *kalshiauth.Error
 		if resp != nil || !errors.As(err, &answer) || answer.Op != "Login" || !errors.Is(err, kalshiauth.ErrUnavailable) {
 			t.Errorf("got %v, %v", resp, err)
@@ -395,7 +395,7 @@ func TestTransportPresentsNoSessionThatIsNotForIt(t *testing.T) {
 	} {
 		body := &trackedBody{Reader: strings.NewReader("body")}
 		req := newRequest(t, http.MethodPost, client.BaseURL(), body)
-		resp, err := client.Transport(source).RoundTrip(req) //nolint:bodyclose // closed where there is one
+		resp, err := client.Transport(source).RoundTrip(req)
 		if resp != nil {
 			_ = resp.Body.Close()
 			t.Errorf("a session that is not for it: %s", resp.Status)
