@@ -121,15 +121,12 @@ func TestAWaiterThatGivesUpLeavesAlone(t *testing.T) {
 		srv := &loginServer{before: func(int64) { time.Sleep(10 * time.Second) }}
 		src := newClient(t, inMemory(srv)).LoginSource(creds())
 		impatient, cancel := context.WithCancel(t.Context())
+		contexts := []context.Context{impatient, t.Context()} // the first one, who causes the login, is impatient
 		var wg sync.WaitGroup
 		var got, gaveUp atomic.Int64
 		for i := range 1000 {
-			wg.Go(func() { //nolint:contextcheck // one of two contexts, on purpose
-				ctx := impatient // also for the first one, who causes the login
-				if i%2 == 1 {
-					ctx = t.Context()
-				}
-				switch session, err := src.Session(ctx); {
+			wg.Go(func() {
+				switch session, err := src.Session(contexts[i%2]); {
 				case err == nil && session.Valid():
 					got.Add(1)
 				case errors.Is(err, context.Canceled):
