@@ -14,6 +14,16 @@
 //	...
 //	err = client.Logout(ctx, session)
 //
+// A session lives for about half an hour, and nothing announces its end but a 401. A program that runs for longer has a
+// [LoginSource], which logs in when there is no session, and its HTTP client, which presents the session to the API and
+// renews it in the middle of a request:
+//
+//	source := client.LoginSource(kalshiauth.StaticCredentials(credentials))
+//	kalshi := client.HTTPClient(source)
+//	resp, err := kalshi.Get(client.BaseURL() + "/users/" + userID + "/balance")
+//
+// [WithStore] keeps the session between runs; package filestore has a store for processes of one machine.
+//
 // # What goes wrong
 //
 // An answer of the server that is not the documented success is an [*Error], which keeps the status and what the
