@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -13,14 +12,16 @@ import (
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
 // TestTenThousandRandomAnswersAreEachAValueOrAnError is not parallel, so that it can count goroutines.
 func TestTenThousandRandomAnswersAreEachAValueOrAnError(t *testing.T) { //nolint:paralleltest // counts goroutines
 	before := runtime.NumGoroutine()
-	srv := httptest.NewServer(http.HandlerFunc(randomAnswer))
+	fake := kalshiauthtest.NewServer()
+	fake.Intercept(func(http.Handler) http.Handler { return http.HandlerFunc(randomAnswer) })
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
-	client := newClient(t, kalshiauth.WithBaseURL(srv.URL), kalshiauth.WithRetries(0),
+	client := newClient(t, kalshiauth.WithBaseURL(fake.URL), kalshiauth.WithRetries(0),
 		kalshiauth.WithHTTPClient(&http.Client{Transport: transport}))
 	var successes, failures atomic.Int64
 	var wg sync.WaitGroup
@@ -47,7 +48,7 @@ func TestTenThousandRandomAnswersAreEachAValueOrAnError(t *testing.T) { //nolint
 		t.Errorf("%d successes and %d failures", successes.Load(), failures.Load())
 	}
 	transport.CloseIdleConnections()
-	srv.Close()
+	fake.Close()
 	for range 1000 { // goroutines of closed connections take a moment to end
 		if runtime.NumGoroutine() <= before {
 			return
