@@ -71,6 +71,11 @@ func backoff(retries int) time.Duration {
 
 // try sends one request and turns its answer into a result.
 func (c *config) try(ctx context.Context, op operation) error {
+	if c.caller.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.caller.Timeout)
+		defer cancel()
+	}
 	start := time.Now()
 	resp, err := op.send(ctx) //nolint:bodyclose // result does
 	if err != nil {
@@ -129,7 +134,7 @@ func (op operation) result(resp *http.Response) error {
 		}
 	case resp.StatusCode < 400:
 		e.unexpected = fmt.Sprintf("the documented success is %d", op.status)
-		if location := resp.Header.Get(hiddenLocation); resp.StatusCode >= 300 && location != "" {
+		if location := resp.Header.Get("Location"); resp.StatusCode >= 300 && location != "" {
 			e.unexpected = "a redirect is not followed; check the base URL"
 			if to, err := url.Parse(location); err == nil && to.Host != "" {
 				e.unexpected = fmt.Sprintf("a redirect to %s is not followed; check the base URL", to.Host)

@@ -35,8 +35,7 @@ type config struct {
 	base         *url.URL
 	origin       string      // of base
 	caller       http.Client // as the caller gave it
-	http         http.Client // the caller's, without its jar and with noRedirects
-	api          *gen.Client // sends by http
+	api          *gen.Client // sends by Do
 	timeout      time.Duration
 	retries      int
 	userAgent    string
@@ -69,10 +68,7 @@ func New(opts ...Option) (*Client, error) {
 	}
 	c.origin = origin(c.base)
 	c.caller.Transport = cmp.Or(c.caller.Transport, http.DefaultTransport)
-	c.http = c.caller
-	c.http.Jar = nil
-	c.http.Transport = noRedirects{c.caller.Transport}
-	api, err := gen.NewClient(c.base.String(), gen.WithHTTPClient(&c.http), gen.WithRequestEditorFn(c.setHeaders))
+	api, err := gen.NewClient(c.base.String(), gen.WithHTTPClient(c), gen.WithRequestEditorFn(c.setHeaders))
 	if err != nil {
 		return nil, fmt.Errorf("kalshiauth: New: %w", err)
 	}
@@ -92,20 +88,20 @@ func (c *config) setHeaders(_ context.Context, req *http.Request) error {
 	return nil
 }
 
-// noRedirects keeps http.Client from following redirects. It hides their Location, since CheckRedirect comes too
-// late: with a Location that cannot be parsed, http.Client fails before, and the status is lost.
-type noRedirects struct{ base http.RoundTripper }
-
-// hiddenLocation is the header where noRedirects puts the Location.
-const hiddenLocation = "X-Hidden-Location"
-
-func (t noRedirects) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.base.RoundTrip(req)
-	if resp != nil && resp.Header["Location"] != nil {
-		resp.Header[hiddenLocation] = resp.Header["Location"]
-		delete(resp.Header, "Location")
+// Do sends one request, for gen.Client. It is what remains of http.Client.Do without redirects and jar. With its
+// CheckRedirect, http.Client follows none either, but fails on a Location that it cannot parse, and loses the status.
+func (c *config) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.caller.Transport.RoundTrip(req)
+	if err == nil && resp == nil {
+		err = errors.New("the transport returned neither a response nor an error")
 	}
-	return resp, err //nolint:wrapcheck // a transport's errors are http.Client's to wrap
+	if err != nil {
+		return nil, &url.Error{Op: req.Method, URL: req.URL.String(), Err: err}
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	return resp, nil
 }
 
 // origin is what RFC 6454 calls so, in a form that can be compared: the port is always there.

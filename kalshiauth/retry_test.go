@@ -272,3 +272,41 @@ func TestEachTrySendsTheWholeBodyAnew(t *testing.T) {
 		t.Errorf("the bodies were %q", bodies)
 	}
 }
+
+func TestTheTimeoutOfTheCallersClientLimitsEachTry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		client := newClient(t, kalshiauth.WithHTTPClient(&http.Client{
+			Timeout: time.Second,
+			Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+				tries++
+				<-req.Context().Done()
+				return nil, req.Context().Err()
+			}),
+		}))
+		start := time.Now()
+		_, err := client.Login(t.Context(), credentials)
+		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || tries != 3 || took < 3*time.Second || took > 4*time.Second {
+			t.Errorf("%v after %d tries and %v, want 3 tries of 1s", err, tries, took)
+		}
+	})
+}
+
+func TestATransportThatReturnsNothingIsAnError(t *testing.T) {
+	t.Parallel()
+	for name, call := range operations {
+		client := newClient(t, kalshiauth.WithRetries(0), kalshiauth.WithHTTPClient(&http.Client{
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil }),
+		}))
+		if err := call(t, client); err == nil {
+			t.Errorf("%s: no response is a success", name)
+		}
+		client = newClient(t, kalshiauth.WithRetries(0), kalshiauth.WithHTTPClient(&http.Client{
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 500}, nil }),
+		}))
+		if err := call(t, client); !errors.Is(err, kalshiauth.ErrServer) {
+			t.Errorf("%s: a response without header and body: %v", name, err)
+		}
+	}
+}
