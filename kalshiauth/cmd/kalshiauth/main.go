@@ -11,9 +11,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 )
 
 func main() {
@@ -26,18 +30,23 @@ func main() {
 // run is the whole program, but for the process that it runs in.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := &cli.Command{
-		Name:  "kalshiauth",
-		Usage: "log in to Kalshi, reset passwords, and test programs that do",
+		Name:    "kalshiauth",
+		Usage:   "log in to Kalshi, reset passwords, and test programs that do",
+		Version: version(),
 		Description: "Exit codes: 0 done, 1 failed, 2 not tried (a wrong flag or argument).\n" +
 			"Secrets come from the environment, a terminal or standard input, never from an argument.",
-		Commands:              []*cli.Command{demoCommand(), serveCommand()},
+		Commands:              append(accountCommands(), demoCommand(), serveCommand(), contractCommand()),
 		EnableShellCompletion: true,
-		Suggest:               true,
-		Reader:                stdin,
-		Writer:                stdout,
-		ErrWriter:             stderr,
-		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // errors are printed below
-		ArgValidator:          noArguments,
+		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
+			cmd.Hidden = false
+			cmd.ArgValidator = func(context.Context, *cli.Command) error { return nil } // it takes the shell's name
+		},
+		Suggest:        true,
+		Reader:         stdin,
+		Writer:         stdout,
+		ErrWriter:      stderr,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // errors are printed below
+		ArgValidator:   noArguments,
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			_ = cli.ShowRootCommandHelp(cmd)
 			return usageError{errors.New("a subcommand is missing")}
@@ -51,12 +60,23 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	_, _ = fmt.Fprintln(stderr, "kalshiauth:", err)
-	if usage := (usageError{}); errors.As(err, &usage) {
+	_, _ = fmt.Fprintln(stderr, "kalshiauth: "+strings.TrimPrefix(err.Error(), "kalshiauth: "))
+	if usage := (usageError{}); errors.As(err, &usage) || errors.Is(err, kalshiauth.ErrInvalidInput) {
 		_, _ = fmt.Fprintln(stderr, "Run it with -h for help.")
 		return 2
 	}
+	if hint := hint(err); hint != "" {
+		_, _ = fmt.Fprintln(stderr, hint)
+	}
 	return 1
+}
+
+// version is that of the module, as go install and go build know it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
 }
 
 // usageError is a mistake in the flags or arguments: nothing was tried.

@@ -1,0 +1,360 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/term"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/filestore"
+)
+
+// serverFlags name the server.
+func serverFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "base-url", Value: kalshiauth.ProductionURL, Usage: "base `URL` of the server",
+			Sources: cli.EnvVars("KALSHI_BASE_URL"),
+		},
+		&cli.BoolFlag{Name: "insecure-http", Usage: "allow http to other hosts than this one"},
+	}
+}
+
+// accountFlags name the server and an account there.
+func accountFlags() []cli.Flag {
+	return append(serverFlags(),
+		&cli.StringFlag{
+			Name: "email", Usage: "`ADDRESS` of the account; not needed where only one is logged in",
+			Sources: cli.EnvVars("KALSHI_EMAIL"),
+		},
+		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+	)
+}
+
+func accountCommands() []*cli.Command {
+	return []*cli.Command{
+		{
+			Name: "login", Usage: "log in, and keep the session in a file", Flags: accountFlags(), Action: login,
+			Description: "The password comes from KALSHI_PASSWORD, a terminal, or the first line of standard input.\n" +
+				"The file is in the user's configuration folder, one for each server and account, and only its owner\n" +
+				"can read it.",
+		},
+		{Name: "logout", Usage: "end the session, and forget it", Flags: accountFlags(), Action: logout},
+		{
+			Name: "status", Usage: "say whether there is a session", Flags: accountFlags(), Action: status,
+			Description: "It looks at the file only: whether the server still accepts the session shows when it is used.\n" +
+				"It exits with 1 where there is no session, or it is past its end.",
+		},
+		{
+			Name: "cookie", Usage: "print the session's cookie, as curl -b takes it", Flags: accountFlags(),
+			Action:      cookie,
+			Description: "The cookie is a secret:\n\n   curl -b \"$(kalshiauth cookie)\" URL",
+		},
+		{
+			Name: "reset-password", Usage: "have a link for a new password mailed", Action: resetPassword,
+			Flags: append(serverFlags(), &cli.StringFlag{
+				Name: "email", Usage: "`ADDRESS` of the account", Required: true, Sources: cli.EnvVars("KALSHI_EMAIL"),
+			}),
+		},
+		{
+			Name: "reset-password-confirm", Usage: "set a new password with the code from the mailed link",
+			Flags: append(serverFlags(), &cli.StringFlag{
+				Name: "user-id", Usage: "`UUID` from the mailed link, where it is called user_id", Required: true,
+			}),
+			Action: resetPasswordConfirm,
+			Description: "The code comes from KALSHI_RESET_CODE and the new password from KALSHI_NEW_PASSWORD, a terminal, or\n" +
+				"standard input: the code in the first line, the password in the second.",
+		},
+	}
+}
+
+// account is what a subcommand works on.
+type account struct {
+	client *kalshiauth.Client
+	email  string
+	path   string
+	store  *filestore.Store
+}
+
+func newClient(cmd *cli.Command) (*kalshiauth.Client, error) {
+	opts := []kalshiauth.Option{
+		kalshiauth.WithBaseURL(cmd.String("base-url")), kalshiauth.WithUserAgent("kalshiauth"),
+	}
+	if cmd.Bool("insecure-http") {
+		opts = append(opts, kalshiauth.WithInsecureHTTP())
+	}
+	return kalshiauth.New(opts...)
+}
+
+// newAccount finds the account that the flags name, or the only one that is logged in.
+func newAccount(cmd *cli.Command) (*account, error) {
+	client, err := newClient(cmd)
+	if err != nil {
+		return nil, err
+	}
+	config, err := os.UserConfigDir()
+	if err != nil {
+		return nil, fmt.Errorf("where is the configuration folder? %w", err)
+	}
+	folder := filepath.Join(config, "kalshiauth", url.QueryEscape(client.BaseURL()))
+	email := strings.ToLower(cmd.String("email"))
+	if email == "" {
+		if email, err = onlyAccount(folder, client.BaseURL()); err != nil {
+			return nil, err
+		}
+	}
+	path := filepath.Join(folder, url.QueryEscape(email)+".json")
+	store, err := filestore.New(path)
+	if err != nil {
+		return nil, err
+	}
+	return &account{client: client, email: email, path: path, store: store}, nil
+}
+
+// onlyAccount is the one account that has a file in folder.
+func onlyAccount(folder, baseURL string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	if err != nil {
+		return "", fmt.Errorf("finding the accounts: %w", err)
+	}
+	var emails []string
+	for _, file := range files {
+		if email, err := url.QueryUnescape(strings.TrimSuffix(filepath.Base(file), ".json")); err == nil {
+			emails = append(emails, email)
+		}
+	}
+	switch len(emails) {
+	case 0:
+		return "", fmt.Errorf("%w: nobody is logged in to %s", kalshiauth.ErrNoSession, baseURL)
+	case 1:
+		return emails[0], nil
+	}
+	return "", usageError{fmt.Errorf("several accounts are logged in: name one with -email: %s",
+		strings.Join(emails, ", "))}
+}
+
+func login(ctx context.Context, cmd *cli.Command) error {
+	if cmd.String("email") == "" {
+		return usageError{errors.New("-email is missing")}
+	}
+	a, err := newAccount(cmd)
+	if err != nil {
+		return err
+	}
+	password, err := newAsker(cmd).secret("KALSHI_PASSWORD", "Password of "+cmd.String("email"))
+	if err != nil {
+		return err
+	}
+	session, err := a.client.Login(ctx, kalshiauth.Credentials{Email: cmd.String("email"), Password: password})
+	if err != nil {
+		return err
+	}
+	unlock, err := a.store.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(a.store.Save(ctx, session), unlock()); err != nil {
+		return err
+	}
+	return a.print(cmd, session, fmt.Sprintf("Logged in to %s as %s (user %s).\nThe session is kept in %s.",
+		a.client.BaseURL(), a.email, session.UserID, a.path))
+}
+
+func logout(ctx context.Context, cmd *cli.Command) error {
+	a, err := newAccount(cmd)
+	if err != nil {
+		return err
+	}
+	if _, err := a.store.Load(ctx); errors.Is(err, kalshiauth.ErrNoSession) {
+		return a.print(cmd, nil, fmt.Sprintf("%s was not logged in to %s.", a.email, a.client.BaseURL()))
+	}
+	if err := a.client.LoginSource(nil, kalshiauth.WithStore(a.store)).Logout(ctx); err != nil {
+		return err
+	}
+	return a.print(cmd, nil, fmt.Sprintf("Logged %s out of %s.", a.email, a.client.BaseURL()))
+}
+
+func status(ctx context.Context, cmd *cli.Command) error {
+	a, err := newAccount(cmd)
+	if err != nil {
+		return err
+	}
+	session, err := a.session(ctx)
+	if err != nil {
+		return err
+	}
+	end := "the server did not say until when"
+	if !session.Expiry.IsZero() {
+		end = "until " + session.Expiry.Format(time.RFC3339)
+	}
+	return a.print(cmd, session, fmt.Sprintf("%s has a session at %s (user %s), %s.\nIt is kept in %s.",
+		a.email, a.client.BaseURL(), session.UserID, end, a.path))
+}
+
+func cookie(ctx context.Context, cmd *cli.Command) error {
+	a, err := newAccount(cmd)
+	if err != nil {
+		return err
+	}
+	session, err := a.session(ctx)
+	if err != nil {
+		return err
+	}
+	pair := session.Cookie().Name + "=" + session.Cookie().Value
+	if cmd.Bool("json") {
+		return writeJSON(cmd, map[string]string{"cookie": pair})
+	}
+	return write(cmd, pair)
+}
+
+func resetPassword(ctx context.Context, cmd *cli.Command) error {
+	client, err := newClient(cmd)
+	if err != nil {
+		return err
+	}
+	if err := client.ResetPassword(ctx, cmd.String("email")); err != nil {
+		return err
+	}
+	return write(cmd, fmt.Sprintf("If %s has an account, a link is on its way. Then: "+
+		"kalshiauth reset-password-confirm -user-id USER_ID", cmd.String("email")))
+}
+
+func resetPasswordConfirm(ctx context.Context, cmd *cli.Command) error {
+	client, err := newClient(cmd)
+	if err != nil {
+		return err
+	}
+	ask := newAsker(cmd)
+	code, err := ask.secret("KALSHI_RESET_CODE", "Code from the mailed link")
+	if err != nil {
+		return err
+	}
+	password, err := ask.secret("KALSHI_NEW_PASSWORD", "New password")
+	if err != nil {
+		return err
+	}
+	err = client.ResetPasswordConfirm(ctx, kalshiauth.PasswordResetConfirmation{
+		Code: code, UserID: cmd.String("user-id"), NewPassword: password,
+	})
+	if err != nil {
+		return err
+	}
+	return write(cmd, "The password is set, and earlier sessions may be over: log in with kalshiauth login.")
+}
+
+// session returns the stored session, if it is not over.
+func (a *account) session(ctx context.Context) (*kalshiauth.Session, error) {
+	session, err := a.store.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !session.Valid() {
+		return nil, fmt.Errorf("%w: that of %s ended at %s", kalshiauth.ErrNoSession, a.email,
+			session.Expiry.Format(time.RFC3339))
+	}
+	return session, nil
+}
+
+// print writes text, or what it says as JSON.
+func (a *account) print(cmd *cli.Command, session *kalshiauth.Session, text string) error {
+	if !cmd.Bool("json") {
+		return write(cmd, text)
+	}
+	out := struct {
+		BaseURL     string    `json:"base_url"`
+		Email       string    `json:"email"`
+		LoggedIn    bool      `json:"logged_in"`
+		UserID      string    `json:"user_id,omitempty"`
+		AccessLevel string    `json:"access_level,omitempty"`
+		Expiry      time.Time `json:"expiry,omitzero"`
+		File        string    `json:"file,omitempty"`
+	}{BaseURL: a.client.BaseURL(), Email: a.email}
+	if session != nil {
+		out.LoggedIn, out.UserID, out.AccessLevel = true, session.UserID, session.AccessLevel
+		out.Expiry, out.File = session.Expiry, a.path
+	}
+	return writeJSON(cmd, out)
+}
+
+func write(cmd *cli.Command, text string) error {
+	if _, err := fmt.Fprintln(cmd.Root().Writer, text); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	return nil
+}
+
+func writeJSON(cmd *cli.Command, v any) error {
+	if err := json.NewEncoder(cmd.Root().Writer).Encode(v); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	return nil
+}
+
+// asker gets secrets from people and scripts.
+type asker struct {
+	in     io.Reader
+	lines  *bufio.Reader
+	prompt io.Writer
+}
+
+func newAsker(cmd *cli.Command) *asker {
+	root := cmd.Root()
+	return &asker{in: root.Reader, lines: bufio.NewReader(root.Reader), prompt: root.ErrWriter}
+}
+
+// secret gets one from an environment variable, a terminal without echo, or the next line of standard input.
+func (a *asker) secret(variable, what string) (string, error) {
+	if value := os.Getenv(variable); value != "" {
+		return value, nil
+	}
+	if file, ok := a.in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		_, _ = fmt.Fprintf(a.prompt, "%s: ", what)
+		value, err := term.ReadPassword(int(file.Fd()))
+		_, _ = fmt.Fprintln(a.prompt)
+		return string(value), err
+	}
+	line, err := a.lines.ReadString('\n')
+	if value := strings.TrimRight(line, "\r\n"); value != "" {
+		return value, nil
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading standard input: %w", err)
+	}
+	return "", usageError{fmt.Errorf("%s is missing: set %s, or write it to standard input", what, variable)}
+}
+
+// hint says what to do about an error, where that is known.
+func hint(err error) string {
+	var answer *kalshiauth.Error
+	hasAnswer := errors.As(err, &answer)
+	switch {
+	case errors.Is(err, kalshiauth.ErrNoSession):
+		return "Log in first: kalshiauth login -email ADDRESS"
+	case hasAnswer && answer.Op == "Login" && errors.Is(err, kalshiauth.ErrUnauthorized):
+		return "Check the e-mail address and the password, or have a new one mailed: kalshiauth reset-password"
+	case hasAnswer && answer.Op == "ResetPasswordConfirm" && errors.Is(err, kalshiauth.ErrBadRequest):
+		return "The code may be wrong, used or too old. Have a new one mailed: kalshiauth reset-password"
+	case errors.Is(err, kalshiauth.ErrUnexpectedResponse):
+		return "Is -base-url that of a server of the API?"
+	case errors.Is(err, kalshiauth.ErrRateLimited), errors.Is(err, kalshiauth.ErrServer):
+		return "The server has a problem: try again later."
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The server does not answer: check -base-url and the network, or try again later."
+	}
+	var network *url.Error
+	if errors.As(err, &network) {
+		return "The server cannot be reached: check -base-url and the network."
+	}
+	return ""
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
+)
+
+const (
+	email    = "trader@example.com"
+	password = "correct-horse"
+)
+
+// TestMain gives the tests a configuration folder of their own, and no account.
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "kalshiauth")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"XDG_CONFIG_HOME", "HOME", "AppData"} {
+		_ = os.Setenv(name, folder)
+	}
+	for _, name := range []string{
+		"KALSHI_BASE_URL", "KALSHI_EMAIL", "KALSHI_PASSWORD", "KALSHI_NEW_PASSWORD", "KALSHI_RESET_CODE",
+	} {
+		_ = os.Unsetenv(name)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+// shell runs the command against a fake server.
+type shell struct {
+	t    *testing.T
+	fake *kalshiauthtest.Server
+}
+
+func newShell(t *testing.T) *shell {
+	t.Helper()
+	fake := kalshiauthtest.NewServer(kalshiauthtest.WithPathPrefix("/v1"))
+	t.Cleanup(fake.Close)
+	fake.AddUser(email, password)
+	return &shell{t, fake}
+}
+
+// run expects an exit code, and each of some texts in what is printed, which it returns.
+func (s *shell) run(code int, stdin, args string, want ...string) string {
+	s.t.Helper()
+	var stdout, stderr strings.Builder
+	words := append([]string{"kalshiauth"}, strings.Fields(args)...)
+	words = append(words, "-base-url", s.fake.URL)
+	if got := run(s.t.Context(), words, strings.NewReader(stdin), &stdout, &stderr); got != code {
+		s.t.Errorf("%s: exit %d, want %d: %s%s", args, got, code, stdout.String(), stderr.String())
+	}
+	for _, text := range want {
+		if !strings.Contains(stdout.String()+stderr.String(), text) {
+			s.t.Errorf("%s: printed %q and %q, want %q", args, stdout.String(), stderr.String(), text)
+		}
+	}
+	if strings.Contains(stdout.String()+stderr.String(), password) {
+		s.t.Errorf("%s: printed the password", args)
+	}
+	return stdout.String()
+}
+
+func TestASessionIsKeptFromLoginToLogout(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.fake.Handle("GET /echo", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("Cookie"))
+	}))
+	s.run(0, password+"\n", "login -email "+email, "Logged in", email, s.fake.URL, ".json")
+	s.run(0, "", "status", email, "has a session")
+	s.run(0, "", "status -email Trader@Example.com", email, "has a session")
+	cookie := strings.TrimSpace(s.run(0, "", "cookie"))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.fake.URL+"/echo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Cookie", cookie) // as curl -b does
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(cookie, "sessions=") {
+		t.Errorf("the server answers %s to %q", resp.Status, cookie)
+	}
+	s.run(0, "", "logout", "Logged "+email+" out")
+	if s.fake.Sessions() != 0 {
+		t.Error("the session is still alive")
+	}
+	s.run(0, "", "logout -email "+email, "was not logged in")
+	for _, cmd := range []string{"status", "cookie", "logout", "status -email " + email, "cookie -email " + email} {
+		s.run(1, "", cmd, "no session", "kalshiauth login -email")
+	}
+}
+
+func TestWhatScriptsReadIsJSON(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	for _, cmd := range []struct {
+		args     string
+		loggedIn bool
+	}{{"login -email " + email, true}, {"status", true}, {"logout", false}} {
+		var got struct {
+			BaseURL  string `json:"base_url"`
+			Email    string
+			LoggedIn bool   `json:"logged_in"`
+			UserID   string `json:"user_id"`
+		}
+		if err := json.Unmarshal([]byte(s.run(0, password, cmd.args+" -json")), &got); err != nil {
+			t.Errorf("%s: %v", cmd.args, err)
+		}
+		if got.BaseURL != s.fake.URL || got.Email != email || got.LoggedIn != cmd.loggedIn || (got.UserID != "") != cmd.loggedIn {
+			t.Errorf("%s: %+v", cmd.args, got)
+		}
+	}
+	s.run(0, password, "login -email "+email)
+	var got struct{ Cookie string }
+	if err := json.Unmarshal([]byte(s.run(0, "", "cookie -json")), &got); err != nil || !strings.HasPrefix(got.Cookie, "sessions=") {
+		t.Errorf("cookie: %v, %v", got, err)
+	}
+}
+
+func TestSeveralAccountsAreKeptApart(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.fake.AddUser("other@example.com", "another-horse")
+	s.run(0, password, "login -email "+email)
+	s.run(0, "another-horse", "login -email other@example.com")
+	s.run(2, "", "status", "several accounts", email, "other@example.com")
+	s.run(0, "", "status -email other@example.com", "other@example.com has a session")
+}
+
+func TestAPasswordIsResetWithTheMailedCode(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.run(0, "", "reset-password -email "+email, "a link is on its way", "reset-password-confirm")
+	s.run(0, "", "reset-password -email nobody@example.com", "If nobody@example.com has an account")
+	mail := s.fake.Outbox()[0]
+	confirm := "reset-password-confirm -user-id " + mail.UserID
+	s.run(1, "wrong-code\nnew-password\n", confirm, "400", "kalshiauth reset-password")
+	s.run(0, mail.Code+"\nnew-password\n", confirm, "The password is set")
+	s.run(1, password, "login -email "+email, "401", "Check the e-mail address and the password")
+	s.run(0, "new-password", "login -email "+email)
+}
+
+func TestEachFailureSaysWhatToDoNext(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.run(2, "", "login", "-email is missing")
+	s.run(2, "", "login -email "+email, "KALSHI_PASSWORD")
+	s.run(2, "x", "login -email "+email, "fewer than 6 characters")
+	s.run(2, password, "login -email trader", "e-mail")
+	s.run(2, "", "reset-password", `"email" not set`)
+	s.run(2, "code\nnew-password", "reset-password-confirm -user-id 42", "user ID")
+	s.run(2, "code\n", "reset-password-confirm -user-id 42", "KALSHI_NEW_PASSWORD")
+	for want, fault := range map[string]func(http.Handler) http.Handler{
+		"-base-url":       kalshiauthtest.HTML(http.StatusOK),
+		"try again later": kalshiauthtest.Status(http.StatusInternalServerError),
+	} {
+		s.fake.Intercept(fault)
+		s.run(1, password, "login -email "+email, want)
+	}
+	s.fake.Intercept(nil)
+	s.fake.Close()
+	s.run(1, password, "login -email "+email, "cannot be reached")
+}
+
+func TestShellsCompleteTheCommand(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"bash", "zsh", "fish"} {
+		if code, out, stderr := runCommand(t, "completion", name); code != 0 || !strings.Contains(out, "kalshiauth") {
+			t.Errorf("%s: exit %d, %s", name, code, stderr)
+		}
+	}
+}
