@@ -70,7 +70,7 @@ func (c *config) sessionFrom(resp *http.Response, body []byte, account string) (
 	session := newSession(login.UserID, login.AccessLevel, expiry, &sessionSecret{
 		token: login.Token, cookie: cookie, origin: c.origin, account: account,
 	})
-	if session.Cookie() == nil {
+	if session.hidden().cookie == nil {
 		return nil, "there is neither a session cookie for this host nor a token that a cookie can carry"
 	}
 	return session, ""
@@ -91,7 +91,7 @@ func (c *Client) Logout(ctx context.Context, s *Session) error {
 		name:    "Logout",
 		status:  http.StatusNoContent,
 		retry:   unanswered,
-		secrets: secrets{s.Token(), s.Cookie().Value},
+		secrets: secrets{s.hidden().token, s.hidden().cookie.Value},
 		send: func(ctx context.Context) (*http.Response, error) {
 			tries++
 			return c.config().api.Logout(ctx, func(_ context.Context, req *http.Request) error {
@@ -158,7 +158,7 @@ func inputError(op string, err error) error {
 
 func checkEmail(email string) error {
 	addr, err := mail.ParseAddress(email)
-	if err != nil || addr.String() != "<"+email+">" || !utf8.ValidString(email) {
+	if err != nil || addr.Address != email && addr.String() != "<"+email+">" || !utf8.ValidString(email) {
 		return errors.New("the e-mail address is not one, such as trader@example.com")
 	}
 	return nil

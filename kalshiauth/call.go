@@ -1,6 +1,7 @@
 package kalshiauth
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -143,7 +144,7 @@ func (op operation) result(resp *http.Response) error {
 	default:
 		e.readFields(resp)
 	}
-	for _, text := range []*string{&e.Code, &e.Message, &e.Details, &e.Service, &e.unexpected} {
+	for _, text := range [...]*string{&e.Code, &e.Message, &e.Details, &e.Service, &e.unexpected} {
 		*text = op.secrets.scrub(*text)
 	}
 	e.cause = op.secrets.scrubError(e.cause)
@@ -153,32 +154,27 @@ func (op operation) result(resp *http.Response) error {
 // readFields takes what an error response says, from its body or else from its headers.
 func (e *Error) readFields(resp *http.Response) {
 	e.RetryAfter, e.hasRetryAfter = retryAfter(resp)
-	var flat, nested errorFields
+	var said struct {
+		errorFields
+		Error nestedFields `json:"error"`
+	}
 	// Servers are careless with the content type of an error.
 	body, err := readBody(resp, "application/json", "application/problem+json", "text/plain", "")
-	if err == nil {
-		var outer struct {
-			Error json.RawMessage `json:"error"`
-		}
-		if err = json.Unmarshal(body, &flat); err == nil {
-			err = json.Unmarshal(body, &outer)
-		}
-		if err != nil {
-			err = errors.New("the body is not the JSON of an error") // err may quote the body
-		} else if json.Unmarshal(outer.Error, &nested) != nil {
-			_ = json.Unmarshal(outer.Error, &nested.Message) // some say {"error": "message"}
-		}
+	if err == nil && json.Unmarshal(body, &said) != nil {
+		err = errors.New("the body is not the JSON of an error") // the decoder's own may quote it
 	}
-	h := resp.Header
-	e.Code = cmp.Or(string(flat.Code), string(nested.Code), h.Get("code"))
-	e.Message = cmp.Or(string(flat.Message), string(nested.Message), h.Get("message"))
-	e.Details = cmp.Or(string(flat.Details), string(nested.Details), h.Get("details"))
-	e.Service = cmp.Or(string(flat.Service), string(nested.Service), h.Get("service"))
-	said := e.Code+e.Message+e.Details+e.Service != ""
+	field := func(flat, nested looseString, name string) string {
+		return cmp.Or(string(flat), string(nested), resp.Header.Get(name))
+	}
+	e.Code = field(said.Code, said.Error.Code, "Code")
+	e.Message = field(said.Message, said.Error.Message, "Message")
+	e.Details = field(said.Details, said.Error.Details, "Details")
+	e.Service = field(said.Service, said.Error.Service, "Service")
+	silent := e.Code == "" && e.Message == "" && e.Details == "" && e.Service == ""
 	switch {
-	case err != nil && (!said || errors.Unwrap(err) != nil):
+	case err != nil && (silent || errors.Unwrap(err) != nil):
 		e.unexpected, e.cause = err.Error(), errors.Unwrap(err)
-	case !said:
+	case silent:
 		e.unexpected = "the body does not say why"
 	}
 }
@@ -191,36 +187,47 @@ type errorFields struct {
 	Service looseString `json:"service"`
 }
 
+// nestedFields are those below a field error. Some servers have only a message there.
+type nestedFields struct{ errorFields }
+
+func (f *nestedFields) UnmarshalJSON(data []byte) error {
+	if data[0] == '{' {
+		return json.Unmarshal(data, &f.errorFields) //nolint:wrapcheck // a decoder's error
+	}
+	return f.Message.UnmarshalJSON(data)
+}
+
 // looseString takes a JSON value of another type as its JSON text.
 type looseString string
 
 func (s *looseString) UnmarshalJSON(data []byte) error {
-	var text *string
-	if json.Unmarshal(data, &text) != nil {
+	if data[0] != '"' && string(data) != "null" {
 		*s = looseString(data)
-	} else if text != nil {
-		*s = looseString(*text)
+		return nil
 	}
-	return nil
+	return json.Unmarshal(data, (*string)(s)) //nolint:wrapcheck // a decoder's error
 }
 
 // readBody returns the body of an answer whose content type is one of those given. What it cannot read has no
 // meaning.
 func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
 	contentType := resp.Header.Get("Content-Type")
-	if mediaType, _, err := mime.ParseMediaType(contentType); err == nil {
-		contentType = mediaType
+	if !slices.Contains(contentTypes, contentType) {
+		if mediaType, _, err := mime.ParseMediaType(contentType); err == nil {
+			contentType = mediaType
+		}
 	}
 	switch {
-	case resp.ContentLength == 0:
-		return nil, errors.New("the body is empty")
 	case !slices.Contains(contentTypes, contentType):
 		return nil, fmt.Errorf("the body is %.100q, not application/json; something in front of the API may have answered",
 			contentType)
 	case resp.ContentLength > maxBody:
 		return nil, errTooLarge
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	var buf bytes.Buffer
+	buf.Grow(int(max(resp.ContentLength, 0)) + bytes.MinRead)
+	_, err := buf.ReadFrom(io.LimitReader(resp.Body, maxBody))
+	body := buf.Bytes()
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("the body cannot be read to its end: %w", err)
@@ -237,6 +244,9 @@ var errTooLarge = fmt.Errorf("the body is larger than %d KiB", maxBody>>10)
 // retryAfter returns how long an answer asks to wait, and whether it asks at all.
 func retryAfter(resp *http.Response) (time.Duration, bool) {
 	value := resp.Header.Get("Retry-After")
+	if value == "" {
+		return 0, false
+	}
 	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
 		return time.Duration(seconds) * time.Second, true
 	}

@@ -38,7 +38,7 @@ type config struct {
 	api          *gen.Client // sends by Do
 	timeout      time.Duration
 	retries      int
-	userAgent    string
+	userAgent    []string
 	present      func(req *http.Request, s *Session)
 	log          *slog.Logger
 	insecureHTTP bool
@@ -50,7 +50,7 @@ func New(opts ...Option) (*Client, error) {
 	c := &config{
 		timeout:   defaultTimeout,
 		retries:   2,
-		userAgent: userAgent,
+		userAgent: []string{userAgent},
 		present:   func(req *http.Request, s *Session) { s.Apply(req) },
 		log:       slog.New(slog.DiscardHandler),
 	}
@@ -82,9 +82,12 @@ func (c *Client) BaseURL() string { return c.config().base.String() }
 // String names the client's server.
 func (c *Client) String() string { return "Client(" + c.BaseURL() + ")" }
 
+// acceptJSON is a header of each request. Nobody changes it.
+var acceptJSON = []string{"application/json"}
+
 func (c *config) setHeaders(_ context.Context, req *http.Request) error {
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", c.userAgent)
+	req.Header["Accept"] = acceptJSON
+	req.Header["User-Agent"] = c.userAgent
 	return nil
 }
 
@@ -180,7 +183,7 @@ func WithUserAgent(product string) Option {
 		if strings.ContainsFunc(product, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return errors.New("WithUserAgent: the name has a control character")
 		}
-		c.userAgent = strings.TrimSpace(product + " " + userAgent)
+		c.userAgent = []string{strings.TrimSpace(product + " " + userAgent)}
 		return nil
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -27,7 +28,7 @@ type Session struct {
 type sessionSecret struct {
 	token  string
 	cookie *http.Cookie // nil: no cookie can carry the token
-	pair   string       // the cookie as the Cookie header has it
+	header []string     // the cookie as the Cookie header has it; shared, and full, so that an append copies it
 
 	origin  string // where the session is good; "": anywhere
 	account string // whose e-mail address logged in; "": not known
@@ -47,7 +48,7 @@ func newSession(userID, accessLevel string, expiry time.Time, secret *sessionSec
 	if bare.Value == "" || bare.Valid() != nil {
 		secret.cookie = nil
 	} else {
-		secret.pair = bare.String()
+		secret.header = []string{bare.String()}
 	}
 	return &Session{
 		UserID: userID, AccessLevel: accessLevel, Expiry: expiry,
@@ -72,8 +73,7 @@ func (s *Session) hidden() *sessionSecret {
 
 // same tells whether two sessions are one to the server.
 func (s *Session) same(other *Session) bool {
-	pair := s.hidden().pair
-	return pair != "" && pair == other.hidden().pair
+	return s.hidden().cookie != nil && slices.Equal(s.hidden().header, other.hidden().header)
 }
 
 // Token returns the access token, which is a secret, or "" if there is none.
@@ -93,12 +93,16 @@ func (s *Session) Cookie() *http.Cookie {
 // Apply adds the session's cookie to req, beside the cookies it has and in place of an earlier session's. It does
 // nothing if s is nil or has no cookie. It does not look where req goes: mind that, or use [Client.HTTPClient].
 func (s *Session) Apply(req *http.Request) {
-	pair := s.hidden().pair
-	if pair == "" {
+	header := s.hidden().header
+	if header == nil {
 		return
 	}
 	if req.Header == nil {
 		req.Header = make(http.Header)
+	}
+	if req.Header["Cookie"] == nil {
+		req.Header["Cookie"] = header
+		return
 	}
 	var cookies []string
 	for _, line := range req.Header["Cookie"] {
@@ -108,7 +112,7 @@ func (s *Session) Apply(req *http.Request) {
 			}
 		}
 	}
-	req.Header["Cookie"] = []string{strings.Join(append(cookies, pair), "; ")}
+	req.Header["Cookie"] = []string{strings.Join(append(cookies, header...), "; ")}
 }
 
 // Valid reports whether s is not nil, has a secret that a cookie can carry, and is not past its Expiry. Whether the
