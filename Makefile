@@ -22,7 +22,7 @@ INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
-	cover ci
+	cover soak ci
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,8 +64,11 @@ generate: ## write gen/ anew from api/openapi.yaml
 verify-generated: ## check that gen/ is what api/openapi.yaml generates
 	bash .github/scripts/verify-generated.sh
 
-bench: ## run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./kalshiauth/...
+bench: ## compare what calls and requests cost with other clients, in one run; about two minutes
+	cd kalshiauth/internal/bench && go run .
+
+soak: ## a million requests from 200 goroutines, whose session is ended 50 times
+	go test -run TestSoak -count=1 -v ./kalshiauth -soak.requests=1000000 -timeout 10m
 
 cover: ## print the statement coverage of package kalshiauth by its tests; below 95% is a failure
 	go test -coverpkg=./kalshiauth -coverprofile=coverage.out ./kalshiauth

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestEveryClientIsMeasured runs everything once, for as short as can be. What comes out is noise.
+func TestEveryClientIsMeasured(t *testing.T) { //nolint:paralleltest // sets a flag of all tests
+	srv := httptest.NewServer(http.HandlerFunc(reply))
+	defer srv.Close()
+	benchtime := flag.Lookup("test.benchtime").Value.String()
+	t.Cleanup(func() { _ = flag.Set("test.benchtime", benchtime) })
+	m := meter{rounds: 1, batch: time.Microsecond}
+	for _, s := range []suite{requestSuite(), operationSuite()} {
+		all, verdicts, err := m.runSuite(s, places(srv.URL))
+		if err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
+		var table strings.Builder
+		if err := printTable(&table, s, all); err != nil {
+			t.Errorf("%s: %v", s.name, err)
+		}
+		if rows := strings.Count(table.String(), "\n") - 2; rows != len(all) || rows == 0 || len(verdicts) == 0 {
+			t.Errorf("%s: %d rows of %d results, and %d verdicts", s.name, rows, len(all), len(verdicts))
+		}
+	}
+}
