@@ -27,8 +27,8 @@ func contractCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "contract",
 		Usage: "check that a server does what the OpenAPI document says",
-		Description: "Exit codes: 0 the contract holds, 1 it is broken, 2 the checks could not run (nothing answers at the\n" +
-			"URL, the server refuses the credentials, a wrong flag).\n\n" +
+		Description: "Exit codes: 0 the contract holds, 1 it is broken, 2 the checks could not run (nothing answers at\n" +
+			"the URL, the server refuses the credentials, a wrong flag).\n\n" +
 			"Without -base-url it plays all checks against a fake server of its own. With it, against a real server:\n" +
 			"nothing that needs an account, unless -email and the variable KALSHI_PASSWORD name one. They permit log-ins,\n" +
 			"and one with a wrong password. Nothing that sends mail, unless -reset-code-cmd says where the mail goes. It\n" +
@@ -140,8 +140,8 @@ func fakeTarget(cmd *cli.Command, target *contract.Target) (*kalshiauthtest.Serv
 		return nil, errors.New("-reset-code-cmd needs -base-url")
 	}
 	prefix := cmd.String("path-prefix")
-	plain := url.URL{Path: prefix}
-	if prefix != "" && (prefix[0] != '/' || prefix == "/" || path.Clean(prefix) != prefix || plain.EscapedPath() != prefix) {
+	plain := (&url.URL{Path: prefix}).EscapedPath() == prefix
+	if prefix != "" && (prefix[0] != '/' || prefix == "/" || path.Clean(prefix) != prefix || !plain) {
 		return nil, errors.New("-path-prefix is a path that begins with a slash, and does not end with one, such as /v1")
 	}
 	var opts []kalshiauthtest.Option
@@ -171,14 +171,18 @@ func writeReport(stdout io.Writer, file string, report *contract.Report, format 
 	if err := report.Write(&text, format); err != nil {
 		return err
 	}
-	return os.WriteFile(file, text.Bytes(), 0o644) //nolint:gosec // a report has no secret, and CI systems read it
+	//nolint:gosec // a report has no secret, and CI systems read it
+	if err := os.WriteFile(file, text.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("-output: %w", err)
+	}
+	return nil
 }
 
 // progressTo returns what shows each check in the last line of a terminal, and what removes the line. Elsewhere they do
 // nothing.
 func progressTo(stderr io.Writer) (show func(contract.Check), remove func()) {
 	file, ok := stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) { //nolint:gosec // a descriptor is small
+	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return func(contract.Check) {}, func() {}
 	}
 	const clearLine = "\r\x1b[K"

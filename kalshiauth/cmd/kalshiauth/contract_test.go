@@ -44,7 +44,7 @@ func TestContractExitsWith1WhereItIsBroken(t *testing.T) {
 	if code != 1 || out != "" || !strings.Contains(stderr, "the contract is broken: 21 passed, 2 failed, 13 skipped") {
 		t.Errorf("exit %d, printed %q and %q", code, out, stderr)
 	}
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // a file of the test
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestContractExitsWith1WhereItIsBroken(t *testing.T) {
 
 func TestContractExitsWith2WhereItCannotRun(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

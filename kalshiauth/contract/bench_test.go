@@ -1,0 +1,52 @@
+package contract_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
+)
+
+// BenchmarkTransport compares log-ins over loopback, and in memory, with and without a Checker.
+func BenchmarkTransport(b *testing.B) {
+	srv := newServer(b)
+	memory := roundTripper(func(req *http.Request) (*http.Response, error) {
+		_, err := io.Copy(io.Discard, req.Body)
+		return &http.Response{
+			StatusCode: 200, Body: io.NopCloser(strings.NewReader(loginOut)), ContentLength: int64(len(loginOut)),
+			Header: http.Header{"Content-Type": {"application/json"}, "Set-Cookie": {"sessions=" + token}},
+		}, err
+	})
+	checker, err := contract.New(srv.URL, func(v contract.Violation) { b.Error(v) })
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, bm := range []struct {
+		name string
+		rt   http.RoundTripper
+	}{
+		{"loopback/bare", srv.Client().Transport},
+		{"loopback/checked", checker.Transport(srv.Client().Transport)},
+		{"memory/bare", memory},
+		{"memory/checked", checker.Transport(memory)},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				req, err := http.NewRequestWithContext(b.Context(), "POST", srv.URL+"/log_in", strings.NewReader(loginIn))
+				if err != nil {
+					b.Fatal(err)
+				}
+				req.Header.Set("Content-Type", "application/json")
+				resp, err := bm.rt.RoundTrip(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+			}
+		})
+	}
+}

@@ -1,0 +1,70 @@
+package contract
+
+import (
+	"io"
+	"net/http"
+)
+
+// Transport returns a transport that sends requests by base and checks those below the base URL, and their responses.
+// Bodies stream as they do without it: what is read is looked at as it passes, up to 64 KiB. A response body that is
+// closed before its end is judged only if what was read of it is a whole JSON value. If base is nil, it is
+// [http.DefaultTransport].
+func (c *Checker) Transport(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &transport{c, base}
+}
+
+type transport struct {
+	checker *Checker
+	base    http.RoundTripper
+}
+
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	path, ok := t.checker.base.below(req.URL.Scheme, req.URL.Host, req.URL)
+	if !ok {
+		return t.base.RoundTrip(req) //nolint:wrapcheck // a transport's errors are http.Client's to wrap
+	}
+	x := t.checker.begin(req, path)
+	resp, err := t.base.RoundTrip(x.captureRequest(req))
+	if err != nil {
+		x.end()
+		return resp, err //nolint:wrapcheck // a transport's errors are http.Client's to wrap
+	}
+	passed := &capture{length: resp.ContentLength}
+	x.response = &answer{status: resp.StatusCode, header: resp.Header.Clone(), body: passed.body}
+	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil || resp.Body == http.NoBody {
+		passed.end()
+		x.end() // there is no body, or it is a connection, which is not ours to wrap
+		return resp, nil
+	}
+	resp.Body = &capturedBody{resp.Body, passed, x.end}
+	return resp, nil
+}
+
+// captureRequest returns the request to send.
+func (x *exchange) captureRequest(req *http.Request) *http.Request {
+	if req.Body == nil || req.Body == http.NoBody {
+		x.requestBody.end()
+		return req
+	}
+	if req.GetBody != nil {
+		// A copy is sure to be whole, while a server may answer before it has read the body.
+		if copied, err := req.GetBody(); err == nil {
+			_, _ = io.Copy(io.Discard, io.LimitReader(&capturedBody{copied, x.requestBody, func() {}}, maxBody+1))
+			_ = copied.Close()
+		}
+		return req
+	}
+	req = req.WithContext(req.Context())
+	req.Body = &capturedBody{req.Body, x.requestBody, func() {}}
+	return req
+}
+
+// CloseIdleConnections passes on what [http.Client.CloseIdleConnections] asks for.
+func (t *transport) CloseIdleConnections() {
+	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
