@@ -203,9 +203,12 @@ func (l *loginState) run(ctx context.Context, login *login, old *held) {
 		switch current := l.current.Load(); {
 		case login.err == nil:
 			l.current.Store(l.hold(login.session))
-		case current != nil && current == old: // a renewal that can be tried again
+		case current != nil && current == old: // a renewal, to be tried again before the session ends
 			again := *old
 			again.renewAt = time.Now().Add(max(minPause, time.Until(old.session.Expiry)/4))
+			if again.renewAt.After(old.session.Expiry) {
+				again.renewAt = old.session.Expiry
+			}
 			l.current.Store(&again)
 			l.client.config().log.WarnContext(ctx, "kalshiauth: renewing the session failed", slog.Any("error", login.err))
 		}

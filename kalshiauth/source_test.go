@@ -408,6 +408,26 @@ func TestARenewalThatFailsLeavesTheOldSessionAndIsTriedAgainInTime(t *testing.T)
 	})
 }
 
+func TestASessionPastItsEndIsNotHandedOutWhereTheLoginFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &loginServer{cookie: "; Max-Age=1800", steps: func(n int64) step {
+			return step{status: map[bool]int{true: 200, false: 500}[n == 1]}
+		}}
+		src := newClient(t, inMemory(srv)).LoginSource(creds())
+		_ = mustSession(t, src)
+		time.Sleep(30*time.Minute - 500*time.Millisecond)
+		_ = mustSession(t, src) // and a renewal, which fails
+		synctest.Wait()
+		time.Sleep(500 * time.Millisecond)
+		for range 3 {
+			if session, err := src.Session(t.Context()); session != nil || kinds(err) != "ErrServer" {
+				t.Errorf("got %v, %v; want the login's error", session, err)
+			}
+		}
+	})
+}
+
 func TestAFreshLoginIsHandedOutWhateverItsExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
