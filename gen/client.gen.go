@@ -276,7 +276,8 @@ type ClientInterface interface {
 
 	// ResetPasswordConfirmWithBody Confirm a password reset
 	//
-	// Sets a new password, on presentation of the verification code from the e-mail.
+	// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
+	// over then.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -285,7 +286,8 @@ type ClientInterface interface {
 
 	// ResetPasswordConfirm Confirm a password reset
 	//
-	// Sets a new password, on presentation of the verification code from the e-mail.
+	// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
+	// over then.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -392,7 +394,8 @@ func (c *Client) ResetPassword(ctx context.Context, body ResetPasswordJSONReques
 
 // ResetPasswordConfirmWithBody Confirm a password reset
 //
-// Sets a new password, on presentation of the verification code from the e-mail.
+// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
+// over then.
 //
 // Takes any type of body and a specified content type.
 //
@@ -411,7 +414,8 @@ func (c *Client) ResetPasswordConfirmWithBody(ctx context.Context, code string, 
 
 // ResetPasswordConfirm Confirm a password reset
 //
-// Sets a new password, on presentation of the verification code from the e-mail.
+// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
+// over then.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -677,7 +681,8 @@ type ClientWithResponsesInterface interface {
 
 	// ResetPasswordConfirmWithBodyWithResponse Confirm a password reset
 	//
-	// Sets a new password, on presentation of the verification code from the e-mail.
+	// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
+	// over then.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -686,7 +691,8 @@ type ClientWithResponsesInterface interface {
 
 	// ResetPasswordConfirmWithResponse Confirm a password reset
 	//
-	// Sets a new password, on presentation of the verification code from the e-mail.
+	// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
+	// over then.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1197,7 +1203,8 @@ func (c *ClientWithResponses) ResetPasswordWithResponse(ctx context.Context, bod
 
 // ResetPasswordConfirmWithBodyWithResponse Confirm a password reset
 //
-// Sets a new password, on presentation of the verification code from the e-mail.
+// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
+// over then.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1212,7 +1219,8 @@ func (c *ClientWithResponses) ResetPasswordConfirmWithBodyWithResponse(ctx conte
 
 // ResetPasswordConfirmWithResponse Confirm a password reset
 //
-// Sets a new password, on presentation of the verification code from the e-mail.
+// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
+// over then.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -4,10 +4,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 )
 
 const (
@@ -54,7 +56,9 @@ func serve(t *testing.T, handler http.HandlerFunc, opts ...kalshiauth.Option) *k
 	srv := httptest.NewServer(handler)
 	t.Cleanup(srv.Close)
 	return newClient(t, append([]kalshiauth.Option{
-		kalshiauth.WithBaseURL(srv.URL), kalshiauth.WithHTTPClient(srv.Client()), kalshiauth.WithRetries(0),
+		kalshiauth.WithBaseURL(srv.URL), kalshiauth.WithRetries(0), kalshiauth.WithHTTPClient(&http.Client{
+			Transport: checked(t, srv.URL, srv.Client().Transport, contract.Request),
+		}),
 	}, opts...)...)
 }
 
@@ -65,6 +69,21 @@ func newClient(t *testing.T, opts ...kalshiauth.Option) *kalshiauth.Client {
 		t.Fatal(err)
 	}
 	return client
+}
+
+// checked holds what passes through a transport against the document, and fails the test where one of the sides breaks
+// it. Paths that the document does not have are endpoints of the tests' own.
+func checked(t *testing.T, baseURL string, transport http.RoundTripper, sides ...contract.Side) http.RoundTripper {
+	t.Helper()
+	checker, err := contract.New(baseURL, func(v contract.Violation) {
+		if v.Operation != "" && slices.Contains(sides, v.In) {
+			t.Error(v)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return checker.Transport(transport)
 }
 
 // reply answers every request alike. headers are "Name: value".

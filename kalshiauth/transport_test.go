@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
@@ -29,6 +30,18 @@ func newFake(t *testing.T, opts ...kalshiauthtest.Option) *kalshiauthtest.Server
 		_, _ = io.WriteString(w, r.Method+" "+r.Header.Get("Authorization")+" "+r.Header.Get("Cookie")+" "+string(body))
 	}))
 	return fake
+}
+
+// clientOf returns a client of the fake server, whose exchanges are all held against the document.
+func clientOf(t *testing.T, fake *kalshiauthtest.Server, opts ...kalshiauth.Option) *kalshiauth.Client {
+	t.Helper()
+	pool := &http.Transport{MaxIdleConnsPerHost: 200}
+	t.Cleanup(pool.CloseIdleConnections)
+	return newClient(t, append([]kalshiauth.Option{
+		kalshiauth.WithBaseURL(fake.URL), kalshiauth.WithHTTPClient(&http.Client{
+			Transport: checked(t, fake.URL, pool, contract.Request, contract.Response),
+		}),
+	}, opts...)...)
 }
 
 // countLogins counts the requests to log in.
@@ -72,7 +85,7 @@ func TestHTTPClientPresentsTheSession(t *testing.T) {
 		"bearer":     {[]kalshiauth.Option{kalshiauth.WithAuthorizationScheme("Bearer")}, func(s *kalshiauth.Session) string { return "GET Bearer " + s.Token() + "  " }},
 	} {
 		fake := newFake(t, kalshiauthtest.WithPathPrefix("/v1"))
-		client := newClient(t, append(test.opts, kalshiauth.WithBaseURL(fake.URL))...)
+		client := clientOf(t, fake, test.opts...)
 		src := client.LoginSource(creds())
 		status, body := get(t, client.HTTPClient(src), fake.URL+"/echo")
 		if want := test.want(mustSession(t, src)); status != 200 || body != want {
@@ -102,7 +115,7 @@ func TestA401RenewsTheSessionAndReplaysTheRequest(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
 	logins := countLogins(fake)
-	client := newClient(t, kalshiauth.WithBaseURL(fake.URL))
+	client := clientOf(t, fake)
 	authed := client.HTTPClient(client.LoginSource(creds()))
 	warmUp(t, authed, fake)
 	for i, body := range []io.Reader{nil, http.NoBody, strings.NewReader("body")} {
@@ -123,7 +136,7 @@ func TestARequestWhoseBodyCannotBeHadAgainGetsThe401(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
 	logins := countLogins(fake)
-	client := newClient(t, kalshiauth.WithBaseURL(fake.URL))
+	client := clientOf(t, fake)
 	authed := client.HTTPClient(client.LoginSource(creds()))
 	warmUp(t, authed, fake)
 	for name, getBody := range map[string]func() (io.ReadCloser, error){
@@ -154,8 +167,7 @@ func TestManyRequestsThatMeetADeadSessionCauseOneLogin(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
 	logins := countLogins(fake)
-	client := newClient(t, kalshiauth.WithBaseURL(fake.URL),
-		kalshiauth.WithHTTPClient(&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}))
+	client := clientOf(t, fake)
 	authed := client.HTTPClient(client.LoginSource(creds()))
 	warmUp(t, authed, fake)
 	for round := range 5 {
@@ -180,7 +192,7 @@ func TestAnEndpointThatRefusesEverybodyCostsNoLoginARequest(t *testing.T) {
 	fake := newFake(t)
 	logins := countLogins(fake)
 	fake.Handle("/locked", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }))
-	client := newClient(t, kalshiauth.WithBaseURL(fake.URL))
+	client := clientOf(t, fake)
 	authed := client.HTTPClient(client.LoginSource(creds()))
 	for _, warm := range []bool{false, true} {
 		if warm {
@@ -241,7 +253,7 @@ func TestTheSessionGoesToTheAPIsOriginOnly(t *testing.T) {
 		logins := countLogins(fake)
 		fake.Handle("/away", http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 		fake.Handle("/around", http.RedirectHandler("/echo", http.StatusFound))
-		client := newClient(t, append(opts, kalshiauth.WithBaseURL(fake.URL))...)
+		client := clientOf(t, fake, opts...)
 		authed := client.HTTPClient(client.LoginSource(creds()))
 		warmUp(t, authed, fake)
 		for _, url := range []string{
@@ -296,7 +308,7 @@ func TestTheCallersRequestClientAndJarAreNotChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := &http.Client{Jar: jar, Timeout: time.Minute}
-	client := newClient(t, kalshiauth.WithBaseURL(fake.URL), kalshiauth.WithHTTPClient(mine))
+	client := clientOf(t, fake, kalshiauth.WithHTTPClient(mine))
 	authed := client.HTTPClient(client.LoginSource(creds()))
 	if authed.Jar != nil || authed.Timeout != time.Minute || mine.Jar != jar || mine.Transport != nil {
 		t.Errorf("HTTPClient has the jar %v and the timeout %v; the caller's transport is %v", authed.Jar, authed.Timeout, mine.Transport)
@@ -330,7 +342,7 @@ func (b *trackedBody) Close() error { b.closed.Store(true); return nil }
 func TestALoginThatFailsInTheMiddleOfARequestIsItsError(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
-	client := newClient(t, kalshiauth.WithBaseURL(fake.URL), kalshiauth.WithRetries(0))
+	client := clientOf(t, fake, kalshiauth.WithRetries(0))
 	authed := client.HTTPClient(client.LoginSource(creds()))
 	warmUp(t, authed, fake)
 	fake.ExpireSessions()
@@ -410,7 +422,7 @@ func TestADeadSessionFromTheStoreReachesNoCaller(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
 	logins := countLogins(fake)
-	client, store := newClient(t, kalshiauth.WithBaseURL(fake.URL)), &memoryStore{}
+	client, store := clientOf(t, fake), &memoryStore{}
 	first := client.HTTPClient(client.LoginSource(creds(), kalshiauth.WithStore(store)))
 	warmUp(t, first, fake)
 	fake.ExpireSessions()

@@ -182,6 +182,28 @@ func TestRunRestoresThePasswordWhenTheContextEnds(t *testing.T) {
 	}
 }
 
+func TestRunTriesAgainToRestoreThePassword(t *testing.T) {
+	t.Parallel()
+	var confirmed, failed atomic.Int32
+	srv := serverWith(t, func(*kalshiauthtest.Server) middleware {
+		return changed("ResetPassword", func(_ *http.Request, a *reply) {
+			if confirmed.Load() > 0 && failed.Add(1) == 1 {
+				a.fail(503)
+			}
+		})
+	})
+	target := targetOf(srv)
+	target.OnCheck = func(c contract.Check) {
+		if c.Name == rightCode {
+			confirmed.Add(1)
+		}
+	}
+	if report := run(t, target); !report.OK() || failed.Load() != 2 {
+		t.Error(written(t, report, contract.FormatText))
+	}
+	wantPassword(t, srv)
+}
+
 func TestRunSaysWhereThePasswordIsAnother(t *testing.T) {
 	t.Parallel()
 	var confirmed atomic.Int32

@@ -186,3 +186,77 @@ func serverWith(t *testing.T, change func(srv *kalshiauthtest.Server) middleware
 	srv.Intercept(change(srv))
 	return srv
 }
+
+// known tells whether a body has the e-mail of the account.
+func known(body string) bool { return field(body, "email") == email || !strings.Contains(body, "@") }
+
+// whenBody has requests with some bodies answered by an error.
+func whenBody(operation string, match func(body string) bool, status int) middleware {
+	return replaced(operation, func(w http.ResponseWriter, _ *http.Request, body string, _ http.Handler) bool {
+		if !match(body) {
+			return false
+		}
+		a := &reply{header: http.Header{}}
+		a.fail(status)
+		a.write(w)
+		return true
+	})
+}
+
+func unless(match func(body string) bool, operation string, status int) middleware {
+	return whenBody(operation, func(body string) bool { return !match(body) }, status)
+}
+
+// accepted has a reset accepted that is not even looked at.
+func accepted(match func(body string) bool) middleware {
+	return replaced("ResetPassword", func(w http.ResponseWriter, _ *http.Request, body string, _ http.Handler) bool {
+		if match(body) {
+			w.WriteHeader(http.StatusAccepted)
+			return true
+		}
+		return false
+	})
+}
+
+func loginFields(edit func(fields map[string]any)) middleware {
+	return successes("Login", func(a *reply) { a.fields(edit) })
+}
+
+// setCookie replaces the cookie of a log-in. "%s" is the token.
+func setCookie(lines ...string) middleware {
+	return successes("Login", func(a *reply) {
+		token := field(string(a.body), "token")
+		a.header.Del("Set-Cookie")
+		for _, line := range lines {
+			if line != "" {
+				a.header.Add("Set-Cookie", strings.ReplaceAll(line, "%s", token))
+			}
+		}
+	})
+}
+
+// immortal has each session good for n log-outs, whatever happens in between.
+func immortal(n int) func(*kalshiauthtest.Server) middleware {
+	return func(*kalshiauthtest.Server) middleware {
+		alive := &memory{}
+		return chain(
+			successes("Login", func(a *reply) { alive.put(field(string(a.body), "token"), strings.Repeat("x", n)) }),
+			changed("Logout", func(r *http.Request, a *reply) {
+				if left, _ := alive.get(presented(r)); left != "" {
+					alive.put(presented(r), left[1:])
+					*a = reply{204, http.Header{}, nil}
+				}
+			}))
+	}
+}
+
+// notServed answers as a server does that has not the path or method.
+func notServed(status int) middleware {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			a := &reply{header: http.Header{}}
+			a.fail(status)
+			a.write(w)
+		})
+	}
+}
