@@ -73,8 +73,8 @@ func accountCommands() []*cli.Command {
 				Name: "user-id", Usage: "`UUID` from the mailed link, where it is called user_id", Required: true,
 			}),
 			Action: resetPasswordConfirm,
-			Description: "The code comes from KALSHI_RESET_CODE and the new password from KALSHI_NEW_PASSWORD, a terminal, or\n" +
-				"standard input: the code in the first line, the password in the second.",
+			Description: "The code comes from KALSHI_RESET_CODE and the new password from KALSHI_NEW_PASSWORD, a terminal,\n" +
+				"or standard input: the code in the first line, the password in the second.",
 		},
 	}
 }

@@ -78,10 +78,10 @@ func checkContract(ctx context.Context, cmd *cli.Command) error {
 	report, err := contract.Run(ctx, target)
 	clearProgress()
 	if err != nil {
-		return usageError{err} // exit code 2: it could not run
+		return notRunError{err}
 	}
 	if err := writeReport(root.Writer, cmd.String("output"), report, format); err != nil {
-		return usageError{err}
+		return notRunError{err}
 	}
 	if !report.OK() {
 		return fmt.Errorf("the contract is broken: %s", report)

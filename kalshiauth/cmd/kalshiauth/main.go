@@ -1,7 +1,7 @@
 // Command kalshiauth shows and serves Kalshi's auth API on a terminal. Run kalshiauth -h for its subcommands.
 //
 // It exits with 0 where it did what it was asked to, 1 where that failed, and 2 where it could not try: a wrong flag or
-// argument.
+// argument, or checks that could not run.
 package main
 
 import (
@@ -68,6 +68,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if hint := hint(err); hint != "" {
 		_, _ = fmt.Fprintln(stderr, hint)
 	}
+	if notRun := (notRunError{}); errors.As(err, &notRun) {
+		return 2
+	}
 	return 1
 }
 
@@ -83,6 +86,11 @@ func version() string {
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// notRunError is why checks could not run, which says nothing of what they would have found.
+type notRunError struct{ error }
+
+func (e notRunError) Unwrap() error { return e.error }
 
 func noArguments(_ context.Context, cmd *cli.Command) error {
 	if cmd.Args().Present() && cmd.Root() == cmd {
