@@ -447,22 +447,9 @@ func NewLoginRequest(server string, body LoginJSONRequestBody) (*http.Request, e
 func NewLoginRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
+	requestURL := strings.TrimSuffix(server, "/") + "/log_in"
 
-	operationPath := fmt.Sprintf("/log_in")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	req, err := http.NewRequest(http.MethodPost, requestURL, body)
 	if err != nil {
 		return nil, err
 	}
@@ -476,22 +463,9 @@ func NewLoginRequestWithBody(server string, contentType string, body io.Reader) 
 func NewLogoutRequest(server string) (*http.Request, error) {
 	var err error
 
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
+	requestURL := strings.TrimSuffix(server, "/") + "/log_out"
 
-	operationPath := fmt.Sprintf("/log_out")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	req, err := http.NewRequest(http.MethodPost, requestURL, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -514,22 +488,9 @@ func NewResetPasswordRequest(server string, body ResetPasswordJSONRequestBody) (
 func NewResetPasswordRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
+	requestURL := strings.TrimSuffix(server, "/") + "/passwords/reset"
 
-	operationPath := fmt.Sprintf("/passwords/reset")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	req, err := http.NewRequest(http.MethodPost, requestURL, body)
 	if err != nil {
 		return nil, err
 	}
@@ -561,22 +522,9 @@ func NewResetPasswordConfirmRequestWithBody(server string, code string, contentT
 		return nil, err
 	}
 
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
+	requestURL := strings.TrimSuffix(server, "/") + fmt.Sprintf("/passwords/reset/%s/confirm", pathParam0)
 
-	operationPath := fmt.Sprintf("/passwords/reset/%s/confirm", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	req, err := http.NewRequest(http.MethodPut, requestURL, body)
 	if err != nil {
 		return nil, err
 	}
