@@ -5,6 +5,8 @@ GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 GOFUMPT       = go run mvdan.cc/gofumpt@v0.12.0
 ACTIONLINT    = go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 REDOCLY       = npx --yes @redocly/cli@2.77.0
+OASDIFF       = go run github.com/oasdiff/oasdiff@v1.36.0
+APIDIFF       = go run golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
 SPECTRAL      = npx --yes @stoplight/spectral-cli@6.16.3
 
 # The tools from npm run no install scripts, report nothing and look for no updates.
@@ -22,7 +24,7 @@ INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
-	cover soak ci
+	cover soak contract contract-mutants spec-diff api-diff ci
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,4 +77,17 @@ cover: ## print the statement coverage of package kalshiauth by its tests; below
 	@go tool cover -func=coverage.out | awk -v least=$(MIN_COVERAGE) '/^total:/ { percent = $$3 } \
 		END { print "kalshiauth: " percent " of statements covered, " least "% required"; exit percent + 0 < least }'
 
-ci: verify-generated lint test race cover ## run what a pull request must pass
+contract: ## hold the fake server against the document: cookie and Authorization, with and without a path prefix
+	bash .github/scripts/contract.sh
+
+contract-mutants: ## break the fake in every way that a check should catch, and count what is caught
+	@bash -o pipefail -c "go test -count=1 -v -run 'TestMutants|TestConforming' ./kalshiauth/contract | \
+		grep -E '^(ok|FAIL|contract mutants|conforming servers)|--- FAIL|_test.go:'"
+
+spec-diff: ## say what changed in the document since BASE=REF; a break fails unless the major version rose
+	@OASDIFF='$(OASDIFF)' bash .github/scripts/spec-diff.sh '$(or $(BASE),main)' '$(or $(DOCUMENT),api/openapi.yaml)'
+
+api-diff: ## say what changed in the Go API since BASE=REF
+	@APIDIFF='$(APIDIFF)' bash .github/scripts/api-diff.sh '$(or $(BASE),main)'
+
+ci: verify-generated lint test race cover contract contract-mutants ## run what a pull request must pass

@@ -34,7 +34,9 @@ func contractCommand() *cli.Command {
 			"and one with a wrong password. Nothing that sends mail, unless -reset-code-cmd says where the mail goes. It\n" +
 			"permits the account's password to be changed a few times; at the end it is the one that it was.\n\n" +
 			"The reset code command is run by the shell after each reset, with the address in KALSHI_EMAIL. It waits for\n" +
-			"the mail and prints the code and the user ID of its link, with a space between them.",
+			"the mail and prints the code and the user ID of its link, with a space between them.\n\n" +
+			"The format github writes annotations and, where GITHUB_STEP_SUMMARY names a file, a table into the summary\n" +
+			"of the job.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "base-url", Usage: "base `URL` of the server, such as " + kalshiauth.DemoURL},
 			&cli.StringFlag{Name: "email", Usage: "`ADDRESS` of an account there", Sources: cli.EnvVars("KALSHI_EMAIL")},
@@ -82,6 +84,11 @@ func checkContract(ctx context.Context, cmd *cli.Command) error {
 	}
 	if err := writeReport(root.Writer, cmd.String("output"), report, format); err != nil {
 		return notRunError{err}
+	}
+	if summary := os.Getenv("GITHUB_STEP_SUMMARY"); summary != "" && format == contract.FormatGitHub {
+		if err := appendReport(summary, report); err != nil {
+			return notRunError{err}
+		}
 	}
 	if !report.OK() {
 		return fmt.Errorf("the contract is broken: %s", report)
@@ -176,6 +183,15 @@ func writeReport(stdout io.Writer, file string, report *contract.Report, format 
 		return fmt.Errorf("-output: %w", err)
 	}
 	return nil
+}
+
+// appendReport adds a report in Markdown to the summary of a job.
+func appendReport(file string, report *contract.Report) error {
+	out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)
+	}
+	return errors.Join(report.Write(out, contract.FormatMarkdown), out.Close())
 }
 
 // progressTo returns what shows each check in the last line of a terminal, and what removes the line. Elsewhere they do

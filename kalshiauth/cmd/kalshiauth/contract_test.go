@@ -125,3 +125,24 @@ func TestContractUsesTheAccountAndTheResetCodeCommand(t *testing.T) {
 		t.Errorf("exit %d, printed %q and %q", code, out, stderr)
 	}
 }
+
+func TestContractWritesTheSummaryOfAGitHubJob(t *testing.T) { //nolint:paralleltest // sets the environment
+	summary := filepath.Join(t.TempDir(), "summary.md")
+	t.Setenv("GITHUB_STEP_SUMMARY", summary)
+	if err := os.WriteFile(summary, []byte("before\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"text", "github"} {
+		if code, out, stderr := runCommand(t, "contract", "-format", format); code != 0 {
+			t.Errorf("%s: exit %d, printed %q and %q", format, code, out, stderr)
+		}
+	}
+	data, err := os.ReadFile(summary) //nolint:gosec // a file of the test
+	if err != nil || !strings.HasPrefix(string(data), "before\n###") || strings.Count(string(data), "###") != 1 {
+		t.Errorf("the summary is %.100q (%v), want one table of the format github", data, err)
+	}
+	t.Setenv("GITHUB_STEP_SUMMARY", t.TempDir())
+	if code, _, stderr := runCommand(t, "contract", "-format", "github"); code != 2 || !strings.Contains(stderr, "SUMMARY") {
+		t.Errorf("a folder: exit %d, printed %q", code, stderr)
+	}
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# What action.yml does once the command is built. The inputs are in the environment.
+set -uo pipefail
+# The format github writes the annotations to standard output, and the report to the job's summary.
+args=(contract -format github -authorization="$AUTHORIZATION")
+if [ -n "$BASE_URL" ]; then
+  args+=(-base-url "$BASE_URL")
+fi
+if [ -n "$RESET_CODE_CMD" ]; then
+  args+=(-reset-code-cmd "$RESET_CODE_CMD")
+fi
+"$RUNNER_TEMP/kalshiauth" "${args[@]}"
+code=$?
+case $code in
+0) result=holds ;;
+1) result=broken ;;
+*)
+  result=could-not-run
+  echo '::error title=Contract check::The checks could not run; the log says why.'
+  ;;
+esac
+echo "result=$result" >>"$GITHUB_OUTPUT"
+exit $code
