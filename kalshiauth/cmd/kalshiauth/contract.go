@@ -187,6 +187,7 @@ func writeReport(stdout io.Writer, file string, report *contract.Report, format 
 
 // appendReport adds a report in Markdown to the summary of a job.
 func appendReport(file string, report *contract.Report) error {
+	//nolint:gosec // the CI system names it
 	out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)

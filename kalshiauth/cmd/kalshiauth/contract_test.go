@@ -126,7 +126,7 @@ func TestContractUsesTheAccountAndTheResetCodeCommand(t *testing.T) {
 	}
 }
 
-func TestContractWritesTheSummaryOfAGitHubJob(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestContractWritesTheSummaryOfAGitHubJob(t *testing.T) {
 	summary := filepath.Join(t.TempDir(), "summary.md")
 	t.Setenv("GITHUB_STEP_SUMMARY", summary)
 	if err := os.WriteFile(summary, []byte("before\n"), 0o600); err != nil {
