@@ -158,7 +158,7 @@ func inputError(op string, err error) error {
 
 func checkEmail(email string) error {
 	addr, err := mail.ParseAddress(email)
-	if err != nil || addr.Address != email && addr.String() != "<"+email+">" || !utf8.ValidString(email) {
+	if err != nil || addr.Address != email && addr.String() != "<"+email+">" {
 		return errors.New("the e-mail address is not one, such as trader@example.com")
 	}
 	return nil

@@ -161,6 +161,7 @@ func TestLoginTakesTheSessionFromCookieOrToken(t *testing.T) {
 		"neither":                {noToken, nil, "", ""},
 		"cookie of another name": {noToken, []string{"session=c1", "Sessions=c1"}, "", ""},
 		"empty cookie":           {noToken, []string{"sessions="}, "", ""},
+		"empty cookie and token": {loginBody, []string{"sessions="}, token, token},
 		"deleted by Max-Age":     {loginBody, []string{"sessions=c1; Max-Age=0"}, token, token},
 		"deleted by Expires":     {loginBody, []string{"sessions=c1; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}, token, token},
 		"set and deleted":        {noToken, []string{"sessions=c1", "sessions=; Max-Age=0"}, "", ""},

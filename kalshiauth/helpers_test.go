@@ -116,6 +116,6 @@ func inMemory(handler http.Handler) kalshiauth.Option {
 			handler.ServeHTTP(rec, req)
 			resp := rec.Result()
 			resp.Request = req
-			return resp, nil
+			return resp, req.Context().Err()
 		})})
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,6 +172,18 @@ func TestAContextThatEndsBetweenTriesLosesNothing(t *testing.T) {
 			t.Errorf("%d calls, %v, after %v", calls, err, time.Since(start))
 		}
 	})
+}
+
+func TestAContextThatEndsATryIsNotWaitedOn(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	client := newClient(t, kalshiauth.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(*http.Request) (*http.Response, error) { cancel(); return nil, context.Canceled }),
+	}))
+	_, err := client.Login(ctx, credentials)
+	if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "waiting") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestTheEarlierOfTimeoutAndDeadlineHolds(t *testing.T) {

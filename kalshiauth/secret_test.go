@@ -54,6 +54,7 @@ func assertNoSecretIn(t *testing.T, what string, v any, verbs string, secrets ..
 		for _, secret := range secrets {
 			for _, form := range []string{
 				secret, url.PathEscape(secret), url.QueryEscape(secret), strings.ToLower(url.PathEscape(secret)),
+				strings.ToLower(url.QueryEscape(secret)),
 				fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret),
 			} {
 				if strings.Contains(text, form) {
@@ -125,7 +126,7 @@ func TestAServerThatEchoesSecretsDoesNotSpreadThem(t *testing.T) {
 			for _, contentType := range []string{"application/json", "text/html; x=" + password + token + code + newPassword} {
 				client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 					echo, _ := json.Marshal(strings.Join([]string{
-						password, token, code, url.PathEscape(code), strings.ToLower(url.QueryEscape(code)), newPassword, r.URL.String(),
+						password, token, code, url.PathEscape(code), strings.ToLower(url.PathEscape(code)), strings.ToLower(url.QueryEscape(code)), newPassword, r.URL.String(),
 						fmt.Sprintf("%q", password),
 					}, " "))
 					text := string(echo)

@@ -247,6 +247,25 @@ func TestOtherCredentialsAreTriedAtOnce(t *testing.T) {
 	})
 }
 
+func TestASuccessEndsARefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &loginServer{steps: func(n int64) step { return step{status: map[bool]int{true: 200, false: 401}[n == 2]} }}
+		src := newClient(t, inMemory(srv)).LoginSource(creds())
+		_, _ = src.Session(t.Context())
+		time.Sleep(time.Minute)
+		dead := mustSession(t, src)
+		time.Sleep(time.Minute)
+		src.Invalidate(dead)
+		_, _ = src.Session(t.Context())
+		time.Sleep(time.Minute) // not two
+		_, _ = src.Session(t.Context())
+		if srv.logins.Load() != 4 {
+			t.Errorf("%d logins, want 4", srv.logins.Load())
+		}
+	})
+}
+
 func TestAnOutageIsNoRefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -348,6 +367,7 @@ func TestASessionIsRenewedAheadOfItsEndWithoutAWait(t *testing.T) {
 		"Expiry":              {"; Max-Age=1800", nil},
 		"lifetime":            {"", []kalshiauth.SourceOption{kalshiauth.WithLifetime(30 * time.Minute)}},
 		"the earlier of them": {"; Max-Age=1800", []kalshiauth.SourceOption{kalshiauth.WithLifetime(time.Hour)}},
+		"with a store":        {"; Max-Age=1800", []kalshiauth.SourceOption{kalshiauth.WithStore(newLockingStore())}},
 		"the other way round": {"; Max-Age=3600", []kalshiauth.SourceOption{kalshiauth.WithLifetime(30 * time.Minute)}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -472,11 +492,13 @@ type memoryStore struct {
 	emptyMeansNilAndNil bool
 }
 
-func (s *memoryStore) Load(context.Context) (*kalshiauth.Session, error) {
+func (s *memoryStore) Load(ctx context.Context) (*kalshiauth.Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loads++
 	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case s.loadErr != nil:
 		return nil, s.loadErr
 	case s.data == nil && s.emptyMeansNilAndNil:
@@ -487,10 +509,13 @@ func (s *memoryStore) Load(context.Context) (*kalshiauth.Session, error) {
 	return kalshiauth.ImportSession(s.data)
 }
 
-func (s *memoryStore) Save(_ context.Context, session *kalshiauth.Session) (err error) {
+func (s *memoryStore) Save(ctx context.Context, session *kalshiauth.Session) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.saves++
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if s.saveErr != nil {
 		return s.saveErr
 	}
@@ -498,9 +523,12 @@ func (s *memoryStore) Save(_ context.Context, session *kalshiauth.Session) (err 
 	return err
 }
 
-func (s *memoryStore) Delete(context.Context) error {
+func (s *memoryStore) Delete(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if s.deleteErr == nil {
 		s.data = nil
 	}
@@ -741,6 +769,9 @@ func TestLogoutForgetsTheSessionEvenIfTheServerOrTheStoreFails(t *testing.T) {
 			assertNoSecret(t, name, err, first.Token())
 		} else if !strings.Contains(err.Error(), "forgotten here") {
 			t.Errorf("%s: the error does not say what was done: %v", name, err)
+		}
+		if gone := store.data == nil; gone != (test.want == nil || test.fail == nil) {
+			t.Errorf("%s: the store is empty: %t", name, gone)
 		}
 		store.loadErr, store.deleteErr = nil, nil
 		if got := mustSession(t, src); got.Token() == first.Token() || logins.logins.Load() != 2 {

@@ -191,7 +191,11 @@ func TestAnEndpointThatRefusesEverybodyCostsNoLoginARequest(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
 	logins := countLogins(fake)
-	fake.Handle("/locked", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }))
+	var requests atomic.Int64
+	fake.Handle("/locked", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
 	client := clientOf(t, fake)
 	authed := client.HTTPClient(client.LoginSource(creds()))
 	for _, warm := range []bool{false, true} {
@@ -209,6 +213,9 @@ func TestAnEndpointThatRefusesEverybodyCostsNoLoginARequest(t *testing.T) {
 		}
 	}
 	warmUp(t, authed, fake) // nothing is stuck
+	if n := requests.Load(); n > 2000+logins.Load() {
+		t.Errorf("%d requests for 2000 calls and %d logins", n, logins.Load())
+	}
 }
 
 func TestASessionThatNothingAcceptedIsRenewedAfterItsPause(t *testing.T) {
@@ -235,6 +242,44 @@ func TestASessionThatNothingAcceptedIsRenewedAfterItsPause(t *testing.T) {
 		if n := srv.logins.Load(); n < 60 || n > 70 {
 			t.Errorf("%d logins in an hour, want one a minute", n)
 		}
+	})
+}
+
+func TestAnAcceptedSessionEndsThePause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &loginServer{}
+		good := "" // the token that is accepted
+		client := newClient(t, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch cookie, _ := r.Cookie("sessions"); {
+			case strings.HasSuffix(r.URL.Path, "log_in"):
+				srv.ServeHTTP(w, r)
+			case cookie != nil && cookie.Value == good:
+				reply(200, "")(w, r)
+			default:
+				reply(401, "")(w, r)
+			}
+		})))
+		authed := client.HTTPClient(client.LoginSource(creds()))
+		want := func(status int, logins int64) {
+			t.Helper()
+			if got, _ := get(t, authed, client.BaseURL()); got != status || srv.logins.Load() != logins {
+				t.Errorf("%d and %d logins, want %d and %d", got, srv.logins.Load(), status, logins)
+			}
+		}
+		want(401, 1)
+		time.Sleep(time.Second)
+		want(401, 2)
+		time.Sleep(2 * time.Second)
+		want(401, 3) // the next pause would be four seconds
+		good = "token-3"
+		want(200, 3)
+		good = "token-4"
+		want(200, 4) // one that was accepted is renewed at once
+		good = ""
+		want(401, 5)
+		time.Sleep(time.Second)
+		want(401, 6) // and the pause is a second again
 	})
 }
 
