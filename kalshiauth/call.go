@@ -80,7 +80,7 @@ func (c *config) try(ctx context.Context, op operation) error {
 	start := time.Now()
 	resp, err := op.send(ctx) //nolint:bodyclose // result does
 	if err != nil {
-		err = fmt.Errorf("kalshiauth: %s: %w", op.name, op.secrets.scrubError(err))
+		err = fmt.Errorf("kalshiauth: %s: %w", op.name, op.secrets.forms().scrubError(err))
 	} else {
 		err = op.result(resp)
 	}
@@ -144,10 +144,11 @@ func (op operation) result(resp *http.Response) error {
 	default:
 		e.readFields(resp)
 	}
+	forms := op.secrets.forms()
 	for _, text := range [...]*string{&e.Code, &e.Message, &e.Details, &e.Service, &e.unexpected} {
-		*text = op.secrets.scrub(*text)
+		*text = forms.scrub(*text)
 	}
-	e.cause = op.secrets.scrubError(e.cause)
+	e.cause = forms.scrubError(e.cause)
 	return e
 }
 

@@ -486,7 +486,7 @@ func TestAWrongClockCausesOneLogin(t *testing.T) {
 type memoryStore struct {
 	mu                  sync.Mutex // guards what follows
 	data                []byte
-	loads, saves        int
+	saves               int
 	loadErr, saveErr    error
 	deleteErr           error
 	emptyMeansNilAndNil bool
@@ -495,7 +495,6 @@ type memoryStore struct {
 func (s *memoryStore) Load(ctx context.Context) (*kalshiauth.Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loads++
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()

@@ -186,11 +186,7 @@ func logout(ctx context.Context, cmd *cli.Command) error {
 }
 
 func status(ctx context.Context, cmd *cli.Command) error {
-	a, err := newAccount(cmd)
-	if err != nil {
-		return err
-	}
-	session, err := a.session(ctx)
+	a, session, err := loggedIn(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -203,11 +199,7 @@ func status(ctx context.Context, cmd *cli.Command) error {
 }
 
 func cookie(ctx context.Context, cmd *cli.Command) error {
-	a, err := newAccount(cmd)
-	if err != nil {
-		return err
-	}
-	session, err := a.session(ctx)
+	_, session, err := loggedIn(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -253,17 +245,21 @@ func resetPasswordConfirm(ctx context.Context, cmd *cli.Command) error {
 	return write(cmd, "The password is set, and earlier sessions may be over: log in with kalshiauth login.")
 }
 
-// session returns the stored session, if it is not over.
-func (a *account) session(ctx context.Context) (*kalshiauth.Session, error) {
+// loggedIn finds the account, and its stored session, if that is not over.
+func loggedIn(ctx context.Context, cmd *cli.Command) (*account, *kalshiauth.Session, error) {
+	a, err := newAccount(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
 	session, err := a.store.Load(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !session.Valid() {
-		return nil, fmt.Errorf("%w: that of %s ended at %s", kalshiauth.ErrNoSession, a.email,
+		return nil, nil, fmt.Errorf("%w: that of %s ended at %s", kalshiauth.ErrNoSession, a.email,
 			session.Expiry.Format(time.RFC3339))
 	}
-	return session, nil
+	return a, session, nil
 }
 
 // print writes text, or what it says as JSON.
