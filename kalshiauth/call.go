@@ -17,40 +17,63 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/kalshiauth/kalshiauth-go/gen"
 )
 
 // maxBody is how much of an answer's body is read, at most. What is longer breaks the contract.
 const maxBody = 64 << 10
 
-// operation is one call of an operation of the document.
+// An operation is one of the document's, and how it is called.
 type operation struct {
-	name    string           // its operationId
-	status  int              // its documented success
-	retry   func(error) bool // whether a call that failed so may be repeated
-	secrets secrets          // what the call sends and no error shows
-	send    func(context.Context) (*http.Response, error)
-	// accept takes the body of a success, and says what is wrong with it. It is nil where a success has no fields.
-	accept func(resp *http.Response, body []byte) (problem string)
+	name     string           // its operationId
+	status   int              // its documented success
+	retry    func(error) bool // whether a call that failed so may be repeated
+	repeated error            // what a retry is told where an earlier try has succeeded; nil: nothing
+	send     func(ctx context.Context, c *config, in input) (*http.Response, error)
+	// session makes a session of a success, or says what is wrong with it. It is nil where a success has no fields.
+	session func(c *config, in input, resp *http.Response, body []byte) (_ *Session, problem string)
+}
+
+// input is what a call sends.
+type input struct {
+	email, password, code, userID string
+
+	session *Session
+}
+
+// secrets are what no error of the call shows.
+func (in input) secrets() secrets {
+	s := secrets{in.password, in.code}
+	if secret := in.session.hidden(); secret.cookie != nil {
+		s = append(s, secret.token, secret.cookie.Value)
+	}
+	return s
 }
 
 // do calls an operation, again if need be, until it has a result.
-func (c *config) do(ctx context.Context, op operation) error {
+func (c *config) do(ctx context.Context, op *operation, in input) (*Session, error) {
 	if c.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
 	for retries := 0; ; retries++ {
-		err := c.try(ctx, op)
-		if err == nil || retries == c.retries || !op.retry(err) || ctx.Err() != nil {
-			return err
+		session, err := c.try(ctx, op, in)
+		switch {
+		case err == nil:
+			return session, nil
+		case retries > 0 && op.repeated != nil && errors.Is(err, op.repeated):
+			return nil, nil //nolint:nilnil // an operation without a session
+		case retries == c.retries || !op.retry(err) || ctx.Err() != nil:
+			return nil, err
 		}
 		wait := backoff(retries)
 		if answer := (*Error)(nil); errors.As(err, &answer) {
 			wait += answer.RetryAfter
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
-			return err
+			return nil, err
 		}
 		c.log.LogAttrs(ctx, slog.LevelInfo, "kalshiauth: retrying", slog.String("op", op.name),
 			slog.Duration("after", wait), slog.String("error", err.Error()))
@@ -59,7 +82,7 @@ func (c *config) do(ctx context.Context, op operation) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("%w; while waiting to try again: %w", err, ctx.Err())
+			return nil, fmt.Errorf("%w; while waiting to try again: %w", err, ctx.Err())
 		}
 	}
 }
@@ -71,20 +94,23 @@ func backoff(retries int) time.Duration {
 }
 
 // try sends one request and turns its answer into a result.
-func (c *config) try(ctx context.Context, op operation) error {
+func (c *config) try(ctx context.Context, op *operation, in input) (session *Session, err error) {
 	if c.caller.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.caller.Timeout)
 		defer cancel()
 	}
-	start := time.Now()
-	resp, err := op.send(ctx) //nolint:bodyclose // result does
-	if err != nil {
-		err = fmt.Errorf("kalshiauth: %s: %w", op.name, op.secrets.forms().scrubError(err))
-	} else {
-		err = op.result(resp)
+	debug, start := c.log.Enabled(ctx, slog.LevelDebug), time.Time{}
+	if debug {
+		start = time.Now()
 	}
-	if c.log.Enabled(ctx, slog.LevelDebug) {
+	resp, err := op.send(ctx, c, in) //nolint:bodyclose // result does
+	if err != nil {
+		err = fmt.Errorf("kalshiauth: %s: %w", op.name, in.secrets().scrubError(err))
+	} else {
+		session, err = c.result(op, in, resp)
+	}
+	if debug {
 		attrs := []slog.Attr{slog.String("op", op.name), slog.Duration("took", time.Since(start))}
 		if resp != nil {
 			attrs = append(attrs, slog.Int("status", resp.StatusCode))
@@ -94,7 +120,7 @@ func (c *config) try(ctx context.Context, op operation) error {
 		}
 		c.log.LogAttrs(ctx, slog.LevelDebug, "kalshiauth: call", attrs...)
 	}
-	return err
+	return session, err
 }
 
 // unanswered allows a retry where no answer came, or only that of something in front of the server.
@@ -119,53 +145,58 @@ func unprocessed(err error) bool {
 }
 
 // result is the one place where an answer becomes a success or an *Error.
-func (op operation) result(resp *http.Response) error {
+func (c *config) result(op *operation, in input, resp *http.Response) (*Session, error) {
 	defer func() { _ = resp.Body.Close() }() // what is left of it has no meaning
-	e := &Error{Op: op.name, StatusCode: resp.StatusCode}
-	switch {
-	case resp.StatusCode == op.status:
-		if op.accept == nil {
-			return nil
+	var problem string
+	var cause error
+	if resp.StatusCode == op.status {
+		if op.session == nil {
+			return nil, nil //nolint:nilnil // an operation without a session
 		}
 		body, err := readBody(resp, "application/json")
 		if err != nil {
-			e.unexpected, e.cause = err.Error(), errors.Unwrap(err)
-		} else if e.unexpected = op.accept(resp, body); e.unexpected == "" {
-			return nil
+			problem, cause = err.Error(), errors.Unwrap(err)
+		} else if session, wrong := op.session(c, in, resp, body); wrong == "" {
+			return session, nil
+		} else {
+			problem = wrong
 		}
-	case resp.StatusCode < 400:
+	}
+	e := &Error{Op: op.name, StatusCode: resp.StatusCode, unexpected: problem, cause: cause}
+	switch {
+	case e.StatusCode >= 400:
+		e.readFields(resp)
+	case e.StatusCode != op.status:
 		e.unexpected = fmt.Sprintf("the documented success is %d", op.status)
-		if location := resp.Header.Get("Location"); resp.StatusCode >= 300 && location != "" {
+		if location := resp.Header.Get("Location"); e.StatusCode >= 300 && location != "" {
 			e.unexpected = "a redirect is not followed; check the base URL"
 			if to, err := url.Parse(location); err == nil && to.Host != "" {
 				e.unexpected = fmt.Sprintf("a redirect to %s is not followed; check the base URL", to.Host)
 			}
 		}
-	default:
-		e.readFields(resp)
 	}
-	forms := op.secrets.forms()
+	secrets := in.secrets()
 	for _, text := range [...]*string{&e.Code, &e.Message, &e.Details, &e.Service, &e.unexpected} {
-		*text = forms.scrub(*text)
+		*text = secrets.scrub(*text)
 	}
-	e.cause = forms.scrubError(e.cause)
-	return e
+	e.cause = secrets.scrubError(e.cause)
+	return nil, e
 }
 
 // readFields takes what an error response says, from its body or else from its headers.
 func (e *Error) readFields(resp *http.Response) {
 	e.RetryAfter, e.hasRetryAfter = retryAfter(resp)
-	var said struct {
-		errorFields
-		Error nestedFields `json:"error"`
-	}
+	var said gen.ErrorResponse
 	// Servers are careless with the content type of an error.
 	body, err := readBody(resp, "application/json", "application/problem+json", "text/plain", "")
 	if err == nil && json.Unmarshal(body, &said) != nil {
-		err = errors.New("the body is not the JSON of an error") // the decoder's own may quote it
+		said, err = looseFields(body)
 	}
-	field := func(flat, nested looseString, name string) string {
-		return cmp.Or(string(flat), string(nested), resp.Header.Get(name))
+	field := func(flat, nested, name string) string {
+		if flat = cmp.Or(flat, nested); flat == "" {
+			return resp.Header.Get(name)
+		}
+		return flat
 	}
 	e.Code = field(said.Code, said.Error.Code, "Code")
 	e.Message = field(said.Message, said.Error.Message, "Message")
@@ -180,33 +211,34 @@ func (e *Error) readFields(resp *http.Response) {
 	}
 }
 
-// errorFields are those of the document's JSONError, in whatever type they come.
-type errorFields struct {
-	Code    looseString `json:"code"`
-	Message looseString `json:"message"`
-	Details looseString `json:"details"`
-	Service looseString `json:"service"`
-}
-
-// nestedFields are those below a field error. Some servers have only a message there.
-type nestedFields struct{ errorFields }
-
-func (f *nestedFields) UnmarshalJSON(data []byte) error {
-	if data[0] == '{' {
-		return json.Unmarshal(data, &f.errorFields) //nolint:wrapcheck // a decoder's error
+// looseFields reads those of an error that is not quite the document's: a value that is not a string is its JSON
+// text, and a field error that is not an object is the message.
+func looseFields(body []byte) (said gen.ErrorResponse, err error) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil {
+		return said, errors.New("the body is not the JSON of an error") // the decoder's own may quote it
 	}
-	return f.Message.UnmarshalJSON(data)
-}
-
-// looseString takes a JSON value of another type as its JSON text.
-type looseString string
-
-func (s *looseString) UnmarshalJSON(data []byte) error {
-	if data[0] != '"' && string(data) != "null" {
-		*s = looseString(data)
-		return nil
+	text := func(value json.RawMessage) (s string) {
+		if json.Unmarshal(value, &s) != nil {
+			return string(value)
+		}
+		return s
 	}
-	return json.Unmarshal(data, (*string)(s)) //nolint:wrapcheck // a decoder's error
+	read := func(fields map[string]json.RawMessage) gen.JSONError {
+		return gen.JSONError{
+			Code: text(fields["code"]), Message: text(fields["message"]),
+			Details: text(fields["details"]), Service: text(fields["service"]),
+		}
+	}
+	flat := read(fields)
+	said.Code, said.Message, said.Details, said.Service = flat.Code, flat.Message, flat.Details, flat.Service
+	var nested map[string]json.RawMessage
+	if json.Unmarshal(fields["error"], &nested) == nil {
+		said.Error = read(nested)
+	} else {
+		said.Error.Message = text(fields["error"])
+	}
+	return said, nil
 }
 
 // readBody returns the body of an answer whose content type is one of those given. What it cannot read has no
@@ -225,12 +257,17 @@ func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
 	case resp.ContentLength > maxBody:
 		return nil, errTooLarge
 	}
-	var buf bytes.Buffer
-	buf.Grow(int(max(resp.ContentLength, 0)) + bytes.MinRead)
-	_, err := buf.ReadFrom(io.LimitReader(resp.Body, maxBody))
-	body := buf.Bytes()
+	body, err := make([]byte, 0, max(resp.ContentLength, -1)+1), error(nil)
+	for err == nil && len(body) < maxBody {
+		if len(body) == cap(body) {
+			body = slices.Grow(body, bytes.MinRead)
+		}
+		var n int
+		n, err = resp.Body.Read(body[len(body):min(cap(body), maxBody)])
+		body = body[:len(body)+n]
+	}
 	switch {
-	case err != nil:
+	case err != nil && err != io.EOF: //nolint:errorlint // a reader's own
 		return nil, fmt.Errorf("the body cannot be read to its end: %w", err)
 	case len(body) == maxBody && resp.ContentLength != maxBody:
 		return nil, errTooLarge

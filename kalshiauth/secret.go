@@ -15,24 +15,21 @@ const redacted = "[redacted]"
 // secrets are the strings of one call that nothing may show.
 type secrets []string
 
-// forms are the secrets as they are, and escaped as in a URL or a quoted string: what a text is to be scrubbed of.
-func (s secrets) forms() secrets {
-	var forms secrets
+// scrub returns text without the secrets, as they are and escaped as in a URL or a quoted string.
+func (s secrets) scrub(text string) string {
 	for _, secret := range s {
 		if secret == "" {
 			continue
 		}
-		quoted := strconv.Quote(secret)
-		path, query := url.PathEscape(secret), url.QueryEscape(secret)
-		forms = append(forms,
-			quoted[1:len(quoted)-1], path, query, strings.ToLower(path), strings.ToLower(query), secret)
-	}
-	return forms
-}
-
-// scrub returns text without the secrets.
-func (s secrets) scrub(text string) string {
-	for _, secret := range s {
+		if strings.ContainsAny(text, `%+\`) {
+			quoted := strconv.Quote(secret)
+			path, query := url.PathEscape(secret), url.QueryEscape(secret)
+			for _, form := range []string{
+				quoted[1 : len(quoted)-1], path, query, strings.ToLower(path), strings.ToLower(query),
+			} {
+				text = strings.ReplaceAll(text, form, redacted)
+			}
+		}
 		text = strings.ReplaceAll(text, secret, redacted)
 	}
 	return text
