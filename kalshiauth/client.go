@@ -68,7 +68,8 @@ func New(opts ...Option) (*Client, error) {
 	}
 	c.origin = origin(c.base)
 	c.caller.Transport = cmp.Or(c.caller.Transport, http.DefaultTransport)
-	api, err := gen.NewClient(c.base.String(), gen.WithHTTPClient(c), gen.WithRequestEditorFn(c.setHeaders))
+	// Its URLs are the document's paths: the base URL is parsed once, here.
+	api, err := gen.NewClient("/", gen.WithHTTPClient(c), gen.WithRequestEditorFn(c.address))
 	if err != nil {
 		return nil, fmt.Errorf("kalshiauth: New: %w", err)
 	}
@@ -85,7 +86,15 @@ func (c *Client) String() string { return "Client(" + c.BaseURL() + ")" }
 // acceptJSON is a header of each request. Nobody changes it.
 var acceptJSON = []string{"application/json"}
 
-func (c *config) setHeaders(_ context.Context, req *http.Request) error {
+// address makes a request to one of the document's paths one to the server.
+func (c *config) address(_ context.Context, req *http.Request) error {
+	u := *c.base
+	if u.RawPath != "" || req.URL.RawPath != "" {
+		u.RawPath = u.EscapedPath() + req.URL.EscapedPath()
+	}
+	u.Path += req.URL.Path
+	*req.URL = u
+	req.Host = u.Host
 	req.Header["Accept"] = acceptJSON
 	req.Header["User-Agent"] = c.userAgent
 	return nil
@@ -145,6 +154,7 @@ func WithBaseURL(baseURL string) Option {
 		case u.Fragment != "" || strings.Contains(baseURL, "#"):
 			return errors.New("WithBaseURL: the URL has a fragment")
 		}
+		u.Host = strings.TrimSuffix(u.Host, ":")
 		u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 		c.base = u
 		return nil

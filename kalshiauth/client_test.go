@@ -93,6 +93,10 @@ func TestBaseURLKeepsItsPathAndLosesItsSlash(t *testing.T) {
 		if client.BaseURL()+"/passwords/reset" != srv.URL+want {
 			t.Errorf("BaseURL() = %q, and the path was %q", client.BaseURL(), path)
 		}
+		_ = client.ResetPasswordConfirm(t.Context(), confirmation) // a 202, which is not its success
+		if want += "/4fzyo%2F82+myh/confirm"; path != want {
+			t.Errorf("%q: path %q, want %q", suffix, path, want)
+		}
 	}
 }
 
