@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,7 +27,7 @@ type Session struct {
 type sessionSecret struct {
 	token  string
 	cookie *http.Cookie // nil: no cookie can carry the token
-	header []string     // the cookie as the Cookie header has it; shared, and full, so that an append copies it
+	header [1]string    // the cookie as the Cookie header has it
 
 	origin  string // where the session is good; "": anywhere
 	account string // whose e-mail address logged in; "": not known
@@ -44,11 +43,14 @@ const (
 )
 
 func newSession(userID, accessLevel string, expiry time.Time, secret *sessionSecret) *Session {
-	bare := &http.Cookie{Name: cookieName, Value: secret.cookie.Value, Quoted: secret.cookie.Quoted}
-	if bare.Value == "" || bare.Valid() != nil {
+	value := secret.cookie.Value
+	switch {
+	case value == "" || (&http.Cookie{Name: cookieName, Value: value}).Valid() != nil:
 		secret.cookie = nil
-	} else {
-		secret.header = []string{bare.String()}
+	case secret.cookie.Quoted || strings.ContainsAny(value, " ,"): // as http.Cookie.String has it
+		secret.header[0] = cookieName + `="` + value + `"`
+	default:
+		secret.header[0] = cookieName + "=" + value
 	}
 	return &Session{
 		UserID: userID, AccessLevel: accessLevel, Expiry: expiry,
@@ -73,7 +75,7 @@ func (s *Session) hidden() *sessionSecret {
 
 // same tells whether two sessions are one to the server.
 func (s *Session) same(other *Session) bool {
-	return s.hidden().cookie != nil && slices.Equal(s.hidden().header, other.hidden().header)
+	return s.hidden().cookie != nil && s.hidden().header == other.hidden().header
 }
 
 // Token returns the access token, which is a secret, or "" if there is none.
@@ -93,10 +95,11 @@ func (s *Session) Cookie() *http.Cookie {
 // Apply adds the session's cookie to req, beside the cookies it has and in place of an earlier session's. It does
 // nothing if s is nil or has no cookie. It does not look where req goes: mind that, or use [Client.HTTPClient].
 func (s *Session) Apply(req *http.Request) {
-	header := s.hidden().header
-	if header == nil {
+	secret := s.hidden()
+	if secret.cookie == nil {
 		return
 	}
+	header := secret.header[:] // shared, and full, so that an append copies it
 	if req.Header == nil {
 		req.Header = make(http.Header)
 	}
@@ -190,8 +193,9 @@ const maxLifetime = 400 * 24 * time.Hour
 func loginCookie(resp *http.Response, host string) (*http.Cookie, time.Duration) {
 	var found *http.Cookie
 	var lifetime time.Duration
-	for _, c := range resp.Cookies() {
-		if c.Name != cookieName || !domainMatches(c.Domain, host) {
+	for _, line := range resp.Header["Set-Cookie"] {
+		c, err := http.ParseSetCookie(line)
+		if err != nil || c.Name != cookieName || !domainMatches(c.Domain, host) {
 			continue
 		}
 		c.Raw, c.Unparsed = "", nil
