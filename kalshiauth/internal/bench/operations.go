@@ -104,7 +104,7 @@ func genCalls(ctx context.Context, url string, caller *http.Client) (*calls, err
 		client: genClient,
 		logIn: func() error {
 			resp, err := c.LoginWithResponse(ctx, gen.LoginRequest{Email: email, Password: password})
-			if err == nil && resp.JSON200 == nil {
+			if err == nil && (resp.JSON200 == nil || sessionCookie(resp.HTTPResponse.Cookies()) == nil) {
 				err = &unexpectedError{resp}
 			}
 			return err
@@ -128,7 +128,15 @@ func ogenCalls(ctx context.Context, url string, caller *http.Client) (*calls, er
 		client: ogenClient,
 		logIn: func() error {
 			resp, err := c.Login(ctx, &ogenclient.LoginRequest{Email: email, Password: password})
-			if _, ok := resp.(*ogenclient.LoginResponseHeaders); err == nil && !ok {
+			if err != nil {
+				return err
+			}
+			login, ok := resp.(*ogenclient.LoginResponseHeaders)
+			if !ok {
+				return &unexpectedError{resp}
+			}
+			cookie, err := http.ParseSetCookie(login.SetCookie.Value)
+			if err == nil && sessionCookie([]*http.Cookie{cookie}) == nil {
 				err = &unexpectedError{resp}
 			}
 			return err
@@ -141,6 +149,16 @@ func ogenCalls(ctx context.Context, url string, caller *http.Client) (*calls, er
 			return err
 		},
 	}, nil
+}
+
+// sessionCookie returns the one that presents the session, which every program wants of a log-in.
+func sessionCookie(cookies []*http.Cookie) *http.Cookie {
+	for _, cookie := range cookies {
+		if cookie.Name == "sessions" {
+			return cookie
+		}
+	}
+	return nil
 }
 
 type ogenCookie struct{}
