@@ -23,7 +23,7 @@ MIN_COVERAGE = 95
 INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench bench-operations \
+.PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
 	cover soak contract contract-mutants spec-diff api-diff ci
 
 help:
@@ -66,11 +66,8 @@ generate: ## write gen/ anew from api/openapi.yaml
 verify-generated: ## check that gen/ is what api/openapi.yaml generates
 	bash .github/scripts/verify-generated.sh
 
-bench: ## compare what a session adds to a request with a jar and with oauth2, in one run
-	cd kalshiauth/internal/bench && go run . -only request
-
-bench-operations: ## compare what a log-in and a log-out cost with other clients, in one run; about three minutes
-	cd kalshiauth/internal/bench && go run . -only operations
+bench: ## compare requests, log-ins and log-outs with what else there is, in one run; about five minutes
+	cd kalshiauth/internal/bench && go run .
 
 soak: ## a million requests from 200 goroutines, whose session is ended 50 times
 	go test -run TestSoak -count=1 -v ./kalshiauth -soak.requests=1000000 -timeout 10m

@@ -1,5 +1,6 @@
 // Command bench compares kalshiauth with what its users would have otherwise: in one run, one table for the path of a
-// request, one for the operations, and whether each target is met. It exits 1 where one is clearly missed.
+// request, one for the operations, whether each target is met, and what a program links. It exits 1 where a target is
+// clearly missed.
 package main
 
 import (
@@ -80,7 +81,14 @@ func run(w io.Writer, m *meter, only string) (met bool, err error) {
 			return false, fmt.Errorf("printing: %w", err)
 		}
 	}
-	return met, nil
+	if only != "" {
+		return met, nil
+	}
+	all, err := link()
+	if err != nil {
+		return false, err
+	}
+	return met, printLinked(w, all)
 }
 
 // startServer runs this program as the server, and returns its URL.

@@ -24,7 +24,6 @@ type task struct {
 // A suite is one table.
 type suite struct {
 	name, note string
-	compared   string                           // how with the baseline, in the head of the table
 	ratios     bool                             // to the baseline, or else what comes on top of it
 	tasks      func(place) ([]task, error)      // with clients of the server there
 	judge      func(results) ([]verdict, error) // against the targets
@@ -38,7 +37,7 @@ type key struct {
 const (
 	inMemory   = "in memory"
 	onLoopback = "loopback"
-	oneCore    = "one"
+	oneCore    = "one goroutine"
 	allCores   = "all cores"
 )
 

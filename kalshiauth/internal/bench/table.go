@@ -2,34 +2,49 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// printTable writes the results in Markdown. The first candidate of all is the baseline.
+// printTable writes the results in Markdown: a row for each task, place and number of goroutines, and a column for each
+// client. The first client is the baseline.
 func printTable(w *strings.Builder, s suite, all results) error {
-	fmt.Fprintf(w, "| | where | goroutines | client | ns | %[1]s | bytes | %[1]s | allocations | %[1]s |\n", s.compared)
-	fmt.Fprintln(w, "| --- | --- | --- | --- | --: | --: | --: | --: | --: | --: |")
+	var rows []key
+	var clients []string
 	for _, r := range all {
-		base, err := all.of(key{r.task, r.place, r.cores, all[0].candidate})
+		if row := (key{r.task, r.place, r.cores, ""}); !slices.Contains(rows, row) {
+			rows = append(rows, row)
+		}
+		if !slices.Contains(clients, r.candidate) {
+			clients = append(clients, r.candidate)
+		}
+	}
+	fmt.Fprintf(w, "| | %s |\n| --- |%s\n", strings.Join(clients, " | "), strings.Repeat(" --- |", len(clients)))
+	for _, row := range rows {
+		fmt.Fprintf(w, "| %s, %s, %s |", row.task, row.place, row.cores)
+		base, err := all.of(key{row.task, row.place, row.cores, clients[0]})
 		if err != nil {
 			return err
 		}
-		var times, bytes, allocs string
-		switch {
-		case r.candidate == all[0].candidate:
-		case s.ratios:
-			times, bytes, allocs = ratio(r.times), ratio(r.bytes/base.bytes), ratio(r.allocs/base.allocs)
-		default:
-			times, bytes, allocs = more(r.more), more(r.bytes-base.bytes), more(r.allocs-base.allocs)
+		for _, client := range clients {
+			f, err := all.of(key{row.task, row.place, row.cores, client})
+			if err != nil {
+				return err
+			}
+			switch {
+			case client == clients[0]:
+				fmt.Fprintf(w, " %.0f ns, %.0f B, %.0f |", f.nanoseconds, f.bytes, f.allocs)
+			case s.ratios:
+				fmt.Fprintf(w, " %.0f ns (%.2f), %.0f B (%.2f), %.0f (%.2f) |",
+					f.nanoseconds, f.times, f.bytes, f.bytes/base.bytes, f.allocs, f.allocs/base.allocs)
+			default:
+				fmt.Fprintf(w, " %+.0f ns, %+.0f B, %+.0f |", f.more, f.bytes-base.bytes, f.allocs-base.allocs)
+			}
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %.0f | %s | %.0f | %s | %.0f | %s |\n", r.task, r.place, r.cores, r.candidate,
-			r.nanoseconds, times, r.bytes, bytes, r.allocs, allocs)
+		w.WriteString("\n")
 	}
 	return nil
 }
-
-func ratio(x float64) string { return fmt.Sprintf("%.2f", x) }
-func more(x float64) string  { return fmt.Sprintf("%+.0f", x) }
 
 // A verdict is what comes out for one target.
 type verdict struct {
