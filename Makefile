@@ -24,7 +24,7 @@ INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
-	cover soak contract contract-mutants spec-diff api-diff ci
+	cover soak faults contract contract-mutants spec-diff api-diff ci
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,10 @@ verify-generated: ## check that gen/ is what api/openapi.yaml generates
 
 bench: ## compare requests, log-ins and log-outs with what else there is, in one run; about five minutes
 	cd kalshiauth/internal/bench && go run .
+
+faults: ## play every fault with each operation and an authenticated request, and count what stands
+	@bash -o pipefail -c "go test -count=1 -v -run 'TestFaults|Endless' ./kalshiauth 2>&1 | \
+		grep -E '^(ok|FAIL|panic)|faults: |endless bodies: |--- FAIL|_test.go:'"
 
 soak: ## a million requests from 200 goroutines, whose session is ended 50 times
 	go test -run TestSoak -count=1 -v ./kalshiauth -soak.requests=1000000 -timeout 10m

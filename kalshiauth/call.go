@@ -1,7 +1,6 @@
 package kalshiauth
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"mime"
 	"net"
@@ -44,11 +44,7 @@ type input struct {
 
 // secrets are what no error of the call shows.
 func (in input) secrets() secrets {
-	s := secrets{in.password, in.code}
-	if secret := in.session.hidden(); secret.cookie != nil {
-		s = append(s, secret.token, secret.cookie.Value)
-	}
-	return s
+	return append(secrets{in.password, in.code}, in.session.secrets()...)
 }
 
 // do calls an operation, again if need be, until it has a result.
@@ -257,10 +253,14 @@ func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
 	case resp.ContentLength > maxBody:
 		return nil, errTooLarge
 	}
-	body, err := make([]byte, 0, max(resp.ContentLength, -1)+1), error(nil)
+	size := resp.ContentLength + 1 // one more than there is, to see its end
+	if size <= 0 {
+		size = 1 << 10
+	}
+	body, err := make([]byte, 0, size), error(nil)
 	for err == nil && len(body) < maxBody {
 		if len(body) == cap(body) {
-			body = slices.Grow(body, bytes.MinRead)
+			body = slices.Grow(body, maxBody-len(body)) // at once, so that thousands of endless bodies do no harm
 		}
 		var n int
 		n, err = resp.Body.Read(body[len(body):min(cap(body), maxBody)])
@@ -289,7 +289,7 @@ func retryAfter(resp *http.Response) (time.Duration, bool) {
 		return time.Duration(seconds) * time.Second, true
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(serverTime(resp))), true
+		return min(max(0, at.Sub(serverTime(resp))), math.MaxUint32*time.Second), true // as long as a number can be
 	}
 	return 0, false
 }

@@ -73,6 +73,14 @@ func (s *Session) hidden() *sessionSecret {
 	return s.secret()
 }
 
+// secrets are what nothing may show of s.
+func (s *Session) secrets() secrets {
+	if s.hidden().cookie == nil {
+		return nil
+	}
+	return secrets{s.hidden().token, s.hidden().cookie.Value}
+}
+
 // same tells whether two sessions are one to the server.
 func (s *Session) same(other *Session) bool {
 	return s.hidden().cookie != nil && s.hidden().header == other.hidden().header
