@@ -590,7 +590,6 @@ func TestFaults(t *testing.T) {
 // play has an operation meet the fault, and says what is not as it should be.
 func (f *fault) play(t *testing.T, op string, server *faultyServer) (problems []string) {
 	t.Helper()
-	server.requests.Store(0)
 	pprof.Do(t.Context(), pprof.Labels("fault", f.name), func(ctx context.Context) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -616,7 +615,7 @@ func (f *fault) play(t *testing.T, op string, server *faultyServer) (problems []
 			}
 		}
 	})
-	if n := server.requests.Load(); n > 1 {
+	if n := server.requests[op].Load(); n > 1 {
 		problems = append(problems, fmt.Sprintf("the server got %d requests", n))
 	}
 	return problems
@@ -700,7 +699,7 @@ func (o outcome) problem(status int, err error) string {
 // A faultyServer is a server with one fault.
 type faultyServer struct {
 	url      string
-	requests atomic.Int64 // how many it has read
+	requests map[string]*atomic.Int64 // how many it has read, by operation
 	roots    *x509.CertPool
 	stop     func() // ends it, and waits until every connection is closed
 }
@@ -712,7 +711,10 @@ func (f *fault) listen(t *testing.T) *faultyServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &faultyServer{url: "http://" + listener.Addr().String()}
+	server := &faultyServer{url: "http://" + listener.Addr().String(), requests: map[string]*atomic.Int64{}}
+	for op := range documentedSuccess {
+		server.requests[op] = new(atomic.Int64)
+	}
 	certificate := testCertificate()
 	if f.tls {
 		server.url = "https://" + listener.Addr().String()
@@ -728,7 +730,7 @@ func (f *fault) listen(t *testing.T) *faultyServer {
 			}
 			connections.Go(func() {
 				defer func() { _ = conn.Close() }()
-				f.serve(conn, certificate, &server.requests)
+				f.serve(conn, certificate, server.requests)
 			})
 		}
 	})
@@ -739,7 +741,7 @@ func (f *fault) listen(t *testing.T) *faultyServer {
 	return server
 }
 
-func (f *fault) serve(conn net.Conn, certificate *tls.Certificate, requests *atomic.Int64) {
+func (f *fault) serve(conn net.Conn, certificate *tls.Certificate, requests map[string]*atomic.Int64) {
 	if f.instead != nil {
 		f.instead(conn)
 		return
@@ -751,9 +753,10 @@ func (f *fault) serve(conn net.Conn, certificate *tls.Certificate, requests *ato
 	if err != nil {
 		return
 	}
-	requests.Add(1)
+	op := operationOf(req.URL.Path)
+	requests[op].Add(1)
 	_, _ = io.Copy(io.Discard, req.Body)
-	status := documentedSuccess[operationOf(req.URL.Path)]
+	status := documentedSuccess[op]
 	answer := strings.NewReplacer("SUCCESS", strconv.Itoa(status)+" "+http.StatusText(status), "BODY", loginBody,
 		"ECHO", password+token+code+newPassword).Replace(f.answer)
 	if status == http.StatusNoContent { // what follows the head would be an answer to nobody
