@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -32,6 +33,12 @@ import (
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 )
+
+// TestMain silences net/http, which logs what comes on an idle connection.
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard)
+	m.Run()
+}
 
 // A fault is one way in which a server, or the way to it, fails.
 type fault struct {
@@ -754,7 +761,9 @@ func (f *fault) serve(conn net.Conn, certificate *tls.Certificate, requests map[
 		return
 	}
 	op := operationOf(req.URL.Path)
-	requests[op].Add(1)
+	if req.Method != http.MethodConnect { // which is of no operation
+		requests[op].Add(1)
+	}
 	_, _ = io.Copy(io.Discard, req.Body)
 	status := documentedSuccess[op]
 	answer := strings.NewReplacer("SUCCESS", strconv.Itoa(status)+" "+http.StatusText(status), "BODY", loginBody,
