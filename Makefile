@@ -8,6 +8,7 @@ REDOCLY       = npx --yes @redocly/cli@2.77.0
 OASDIFF       = go run github.com/oasdiff/oasdiff@v1.36.0
 APIDIFF       = go run golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
 SPECTRAL      = npx --yes @stoplight/spectral-cli@6.16.3
+GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # The tools from npm run no install scripts, report nothing and look for no updates.
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
@@ -24,7 +25,7 @@ INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
-	cover soak faults contract contract-mutants spec-diff api-diff ci
+	cover soak faults contract contract-mutants spec-diff api-diff vulncheck ci
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -93,5 +94,10 @@ spec-diff: ## say what changed in the document since BASE=REF; a break fails unl
 
 api-diff: ## say what changed in the Go API since BASE=REF
 	@APIDIFF='$(APIDIFF)' bash .github/scripts/api-diff.sh '$(or $(BASE),main)'
+
+# Not a part of ci: what it finds comes with time and not with a change. A database that cannot be read is a failure.
+vulncheck: ## look for known vulnerabilities that the code reaches; needs Go's vulnerability database
+	$(GOVULNCHECK) ./...
+	for dir in $(INNER_MODULES); do (cd $$dir && $(GOVULNCHECK) ./...) || exit 1; done
 
 ci: verify-generated lint test race cover contract contract-mutants ## run what a pull request must pass
