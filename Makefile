@@ -25,7 +25,7 @@ INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
-	cover soak faults contract contract-mutants spec-diff api-diff vulncheck ci
+	cover soak faults contract contract-mutants spec-diff api-diff vulncheck docs ci
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,14 @@ generate: ## write gen/ anew from api/openapi.yaml
 
 verify-generated: ## check that gen/ is what api/openapi.yaml generates
 	bash .github/scripts/verify-generated.sh
+
+# The page holds its scripts, so that nobody else's server can change what it says.
+docs: ## render api/openapi.yaml as a page, build/docs/index.html; needs Node.js
+	@command -v npx >/dev/null || { echo 'npx is missing: install Node.js to render the document'; exit 1; }
+	$(REDOCLY) build-docs api/openapi.yaml --inlineBundle --output build/docs/index.html
+	@for id in $$(sed -n 's/^ *operationId: *//p' api/openapi.yaml); do \
+		grep -qF "\"operationId\":\"$$id\"" build/docs/index.html || { echo "docs: $$id is not on the page"; exit 1; }; \
+	done
 
 bench: ## compare requests, log-ins and log-outs with what else there is, in one run; about five minutes
 	cd kalshiauth/internal/bench && go run .
