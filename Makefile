@@ -25,7 +25,7 @@ INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
-	cover soak faults contract contract-mutants spec-diff api-diff vulncheck docs ci
+	cover soak faults contract contract-mutants spec-diff api-diff vulncheck docs release-check ci
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,9 @@ spec-diff: ## say what changed in the document since BASE=REF; a break fails unl
 
 api-diff: ## say what changed in the Go API since BASE=REF
 	@APIDIFF='$(APIDIFF)' bash .github/scripts/api-diff.sh '$(or $(BASE),main)'
+
+release-check: ## say whether the working tree can be released as TAG=vX.Y.Z
+	@APIDIFF='$(APIDIFF)' bash .github/scripts/release.sh '$(TAG)'
 
 # Not a part of ci: what it finds comes with time and not with a change. A database that cannot be read is a failure.
 vulncheck: ## look for known vulnerabilities that the code reaches; needs Go's vulnerability database
