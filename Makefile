@@ -19,13 +19,14 @@ export npm_config_ignore_scripts = true
 export npm_config_update_notifier = false
 
 MIN_COVERAGE = 95
+FUZZTIME     = 10s
 
 # Modules of their own, which ./... does not reach.
 INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
-	cover soak faults contract contract-mutants spec-diff api-diff vulncheck docs release-check ci
+	cover soak faults fuzz contract contract-mutants spec-diff api-diff vulncheck docs release-check ci
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +85,9 @@ faults: ## play every fault with each operation and an authenticated request, an
 
 soak: ## a million requests from 200 goroutines, whose session is ended 50 times
 	go test -run TestSoak -count=1 -v ./kalshiauth -soak.requests=1000000 -timeout 10m
+
+fuzz: ## fuzz each target for FUZZTIME=10s, one after another; the first finding is a failure, and shown
+	@bash .github/scripts/fuzz.sh '$(FUZZTIME)'
 
 cover: ## print the statement coverage of package kalshiauth by its tests; below 95% is a failure
 	go test -coverpkg=./kalshiauth -coverprofile=coverage.out ./kalshiauth

@@ -1,0 +1,303 @@
+package kalshiauth_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+)
+
+const (
+	fuzzURL = "https://api.example.com/v1"
+	// canary is how each secret of a fuzz target begins, so that no text has one by chance.
+	canary = "Zq7wX2pL"
+)
+
+// forms are the ways to write a secret, by the placeholders that stand for them in what a fuzz target makes up.
+func forms(secret string) map[string]string {
+	quoted := strconv.Quote(secret)
+	return map[string]string{
+		"{secret}": secret, "{quoted}": quoted[1 : len(quoted)-1],
+		"{path}": url.PathEscape(secret), "{path lower}": strings.ToLower(url.PathEscape(secret)),
+		"{query}": url.QueryEscape(secret), "{query lower}": strings.ToLower(url.QueryEscape(secret)),
+	}
+}
+
+// fill puts a secret into a text, in the forms that the text asks for.
+func fill(text, secret string) string {
+	for placeholder, form := range forms(secret) {
+		text = strings.ReplaceAll(text, placeholder, form)
+	}
+	return text
+}
+
+// assertHides renders v, and looks for each form of the secret.
+func assertHides(t *testing.T, what string, v any, secret string) {
+	t.Helper()
+	var all []string
+	for _, form := range forms(secret) {
+		all = append(all, form)
+	}
+	assertNoSecretIn(t, what, v, "vsq", all...)
+}
+
+// A secretCall calls an operation with a secret.
+type secretCall struct {
+	op      string
+	success int
+	path    func(secret string) string
+	call    func(t *testing.T, c *kalshiauth.Client, secret string) (*kalshiauth.Session, error)
+}
+
+var loginCall = secretCall{
+	"Login", 200, func(string) string { return "/log_in" },
+	func(t *testing.T, c *kalshiauth.Client, secret string) (*kalshiauth.Session, error) {
+		t.Helper()
+		return c.Login(t.Context(), kalshiauth.Credentials{Email: email, Password: secret})
+	},
+}
+
+// anyAnswer is what a fuzz target has a server say: the header in lines, and the body before so many spaces. What
+// follows {cut} in the body is the error that ends it.
+type anyAnswer struct {
+	status       int
+	header, body string
+	length       int64 // as Content-Length has it, rightly or not
+	padding      uint32
+}
+
+// to has a call answered, and holds what becomes of it against the rules that are the same for each operation.
+func (a anyAnswer) to(t *testing.T, call *secretCall, secret string) *kalshiauth.Session {
+	t.Helper()
+	body := a.reader(secret)
+	requests := 0
+	var log strings.Builder
+	client := newClient(t, kalshiauth.WithBaseURL(fuzzURL), kalshiauth.WithRetries(0),
+		kalshiauth.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+		kalshiauth.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			requests++
+			if got, want := req.URL.String(), fuzzURL+call.path(secret); got != want {
+				t.Errorf("a request to %s, want %s", got, want)
+			}
+			return &http.Response{
+				StatusCode: a.status, Header: headerOf(fill(a.header, secret)), Body: body, ContentLength: a.length, Request: req,
+			}, nil
+		})}))
+	session, err := call.call(t, client, secret)
+	assertHides(t, call.op+"'s error", err, secret)
+	assertHides(t, call.op+"'s log", log.String(), secret)
+	if requests == 0 {
+		if got := kinds(err); got != "ErrInvalidInput" && got != "ErrNoSession" {
+			t.Errorf("nothing was sent, and the error is %v", err)
+		}
+		return nil
+	}
+	var said *kalshiauth.Error
+	switch {
+	case requests > 1 || !body.closed:
+		t.Errorf("%d requests, body closed: %t", requests, body.closed)
+	case body.read > 64<<10:
+		t.Errorf("%d bytes of the body were read", body.read)
+	case body.read > 0 && a.status < 400 && (a.status != 200 || call.op != "Login"):
+		t.Errorf("%d bytes were read of a body without a meaning", body.read)
+	case err == nil && a.status != call.success:
+		t.Errorf("%d is a success", a.status)
+	case err == nil:
+	case a.status == call.success && call.op != "Login":
+		t.Errorf("the documented success is an error: %v", err)
+	case !errors.As(err, &said) || said.Op != call.op || said.StatusCode != a.status || said.RetryAfter < 0:
+		t.Errorf("%d is %#v", a.status, err)
+	case kinds(err) != kindsOf(a.status):
+		t.Errorf("%d is %q, want %q", a.status, kinds(err), kindsOf(a.status))
+	}
+	return session
+}
+
+// kindsOf names the sentinels that an error with a status is.
+func kindsOf(status int) string {
+	switch {
+	case status < 400:
+		return "ErrUnexpectedResponse"
+	case status >= 500 && status <= 599 && status != 503:
+		return "ErrServer"
+	}
+	return map[int]string{
+		400: "ErrBadRequest", 401: "ErrUnauthorized", 403: "ErrForbidden", 429: "ErrRateLimited", 503: "ErrServer ErrUnavailable",
+	}[status]
+}
+
+func headerOf(lines string) http.Header {
+	header := http.Header{}
+	for line := range strings.Lines(lines) {
+		if name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ":"); ok {
+			header.Add(name, strings.TrimLeft(value, " "))
+		}
+	}
+	return header
+}
+
+// meteredBody tells how it was used.
+type meteredBody struct {
+	io.Reader
+
+	read   int
+	closed bool
+}
+
+func (a anyAnswer) reader(secret string) *meteredBody {
+	text, cause, isCut := strings.Cut(fill(a.body, secret), "{cut}")
+	end := io.Reader(strings.NewReader(""))
+	if isCut {
+		end = iotest.ErrReader(errors.New(cause))
+	}
+	return &meteredBody{Reader: io.MultiReader(strings.NewReader(text), io.LimitReader(spaces{}, int64(a.padding)), end)}
+}
+
+func (b *meteredBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.read += n
+	return n, err
+}
+
+func (b *meteredBody) Close() error {
+	b.closed = true
+	return nil
+}
+
+type spaces struct{}
+
+func (spaces) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// received is a request as a server reads it.
+func received(t *testing.T, req *http.Request) *http.Request {
+	t.Helper()
+	var wire bytes.Buffer
+	if err := req.Write(&wire); err != nil {
+		t.Fatal(err)
+	}
+	got, err := http.ReadRequest(bufio.NewReader(&wire))
+	if err != nil {
+		t.Fatalf("a server cannot read %q: %v", wire.String(), err)
+	}
+	return got
+}
+
+// assertUsable checks that requests can carry a session, that a store can keep it, and that it hides the secret.
+func assertUsable(t *testing.T, session *kalshiauth.Session, secret string) {
+	t.Helper()
+	cookie := session.Cookie()
+	if cookie == nil || cookie.Name != "sessions" || session.Token() == "" {
+		t.Fatalf("the cookie is %v and the token %q", cookie, session.Token())
+	}
+	if past := !session.Expiry.IsZero() && !session.Expiry.After(time.Now()); session.Valid() == past {
+		t.Errorf("Valid() = %t with Expiry %v", session.Valid(), session.Expiry)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fuzzURL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session.Apply(req)
+	if lines := req.Header["Cookie"]; len(lines) != 1 || strings.ContainsAny(lines[0], "\r\n;") {
+		t.Errorf("Apply wrote %q", lines)
+	}
+	if got := received(t, req).Cookies(); len(got) != 1 || got[0].Name != "sessions" || got[0].Value != cookie.Value {
+		t.Errorf("a server reads %v, want %v", got, cookie)
+	}
+	assertExports(t, session)
+	if !strings.Contains(session.UserID+session.AccessLevel, canary) { // what is public, the server says
+		assertHides(t, "the session", session, secret)
+	}
+}
+
+// assertExports checks that a session is the same once it was exported and imported.
+func assertExports(t *testing.T, session *kalshiauth.Session) {
+	t.Helper()
+	data, err := session.Export()
+	if err != nil {
+		t.Fatalf("Export: %v", err)
+	}
+	got, err := kalshiauth.ImportSession(data)
+	if err != nil {
+		t.Fatalf("what was exported cannot be imported: %v: %s", err, data)
+	}
+	if got.UserID != session.UserID || got.AccessLevel != session.AccessLevel || !got.Expiry.Equal(session.Expiry) ||
+		got.Token() != session.Token() || got.Valid() != session.Valid() {
+		t.Errorf("%s is imported as %#v", data, got)
+	}
+	if again, err := got.Export(); err != nil || !bytes.Equal(again, data) {
+		t.Errorf("%s is imported and exported as %s, %v", data, again, err)
+	}
+}
+
+// addAnswers adds answers of all kinds. add gets each.
+func addAnswers(add func(status int, header, body string, length int64, padding uint32, suffix string)) {
+	const jsonType = "Content-Type: application/json\n"
+	all := "{secret} {quoted} {path} {path lower} {query} {query lower}"
+	fields, _ := json.Marshal(map[string]any{
+		"code": all, "message": all, "details": map[string]string{"a": "{quoted}", "b": "{path}"}, "service": 1,
+	})
+	for _, status := range []int{100, 200, 202, 204, 307, 400, 401, 403, 404, 429, 500, 502, 503, 599, 600, -1} {
+		add(status, jsonType, string(fields), int64(len(fields)), 0, "")
+		add(status, jsonType+"Set-Cookie: sessions=abc; Path=/\n", loginBody, -1, 0, `pä"ss/w+rd;%`)
+	}
+	for _, header := range []string{
+		"", "Content-Type: text/html; x={secret}", "Content-Type: {quoted}", "Content-Type: text/plain;;",
+		jsonType + "Set-Cookie: sessions=a b; Max-Age=60", jsonType + "Set-Cookie: sessions=; Max-Age=-1",
+		"Code: {secret}\nMessage: {path}\nDetails: {query}\nService: {quoted}\nRetry-After: 60",
+		jsonType + "Date: Mon, 02 Jan 2006 15:04:05 GMT\nRetry-After: Tue, 03 Jan 2006 15:04:05 GMT",
+	} {
+		for _, status := range []int{200, 403, 503} {
+			add(status, header, loginBody, 0, 0, " <")
+		}
+	}
+	for _, location := range []string{"", "/", "https://evil.example.com/v1/log_in", "https://{secret}.example.com", "%zz:", "//{path}"} {
+		for _, status := range []int{200, 302, 307, 308} {
+			add(status, jsonType+"Location: "+location, loginBody, -1, 0, "")
+		}
+	}
+	for _, body := range []string{
+		"", "null", "[]", "{", `"{quoted}"`, `{"error":{"message":"{secret}"}}`, `{"error":"{quoted}"}`, `{"error":[]}`,
+		`{"user_id":"u"}`, `{"user_id":"u","token":"a;b"}`, `{"user_id":"{quoted}","token":"t","access_level":null}`,
+		"{cut}{secret} {path}", `{"message":"m"{cut}read {query}`,
+	} {
+		for _, status := range []int{200, 400} {
+			add(status, jsonType, body, -1, 0, "tail")
+			add(status, jsonType, body, 65536, 65536, "tail")
+			add(status, jsonType, body, 1<<40, 1<<20, "tail")
+		}
+	}
+}
+
+func FuzzLogin(f *testing.F) {
+	addAnswers(func(status int, header, body string, length int64, padding uint32, suffix string) {
+		f.Add(status, header, body, length, padding, suffix)
+	})
+	f.Fuzz(func(t *testing.T, status int, header, body string, length int64, padding uint32, suffix string) {
+		t.Parallel()
+		secret := canary + suffix
+		session := anyAnswer{status, header, body, length, padding}.to(t, &loginCall, secret)
+		if session == nil {
+			return
+		}
+		if session.UserID == "" {
+			t.Error("a session without a user ID")
+		}
+		assertUsable(t, session, secret)
+	})
+}
