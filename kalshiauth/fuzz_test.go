@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,10 +34,15 @@ func forms(secret string) map[string]string {
 	inJSON, _ := json.Marshal(secret) // never fails
 	return map[string]string{
 		"{secret}": secret, "{quoted}": quoted[1 : len(quoted)-1], "{json}": string(inJSON[1 : len(inJSON)-1]),
-		"{path}": url.PathEscape(secret), "{path lower}": strings.ToLower(url.PathEscape(secret)),
-		"{query}": url.QueryEscape(secret), "{query lower}": strings.ToLower(url.QueryEscape(secret)),
+		"{path}": url.PathEscape(secret), "{path lower}": lowerEscapes(url.PathEscape(secret)),
+		"{query}": url.QueryEscape(secret), "{query lower}": lowerEscapes(url.QueryEscape(secret)),
 	}
 }
+
+// lowerEscapes writes %2F as %2f.
+func lowerEscapes(s string) string { return escapes.ReplaceAllStringFunc(s, strings.ToLower) }
+
+var escapes = regexp.MustCompile("%[0-9A-F]{2}")
 
 // fill puts a secret into a text, in the forms that the text asks for.
 func fill(text, secret string) string {
@@ -52,7 +58,7 @@ func assertHides(t *testing.T, what string, v any, secret string) {
 	t.Helper()
 	shown := slices.Collect(maps.Values(forms(secret)))
 	if isOneWord(secret) {
-		shown = []string{canary, strings.ToLower(canary)}
+		shown = []string{canary}
 	}
 	assertNoSecretIn(t, what, v, "vsq", shown...)
 }

@@ -10,9 +10,12 @@ for package in $(go list ./...); do
     start=$SECONDS
     if ! go test -run='^$' -fuzz="^$target\$" -fuzztime="$1" -fuzzminimizetime=5s "$package" >"$output" 2>&1; then
       echo "fuzz: $target found something after $((SECONDS - start)) s in $package:"
-      grep -vE '^fuzz: elapsed' "$output"
+      awk '!/^fuzz: elapsed/ && n++ < 20' "$output" | cut -c 1-1000
       input=$(sed -n 's/^ *Failing input written to //p' "$output")
-      [ -z "$input" ] || (cd "$(go list -f '{{.Dir}}' "$package")" && cat "$input")
+      if [ -n "$input" ]; then
+        echo "fuzz: the input is in $input below $package:"
+        cat "$(go list -f '{{.Dir}}' "$package")/$input"
+      fi
       exit 1
     fi
     tries=$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$output" | tail -1)
