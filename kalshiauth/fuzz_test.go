@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -18,6 +19,8 @@ import (
 	"testing/iotest"
 	"time"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 )
@@ -34,9 +37,23 @@ func forms(secret string) map[string]string {
 	inJSON, _ := json.Marshal(secret) // never fails
 	return map[string]string{
 		"{secret}": secret, "{quoted}": quoted[1 : len(quoted)-1], "{json}": string(inJSON[1 : len(inJSON)-1]),
-		"{path}": url.PathEscape(secret), "{path lower}": lowerEscapes(url.PathEscape(secret)),
+		"{ascii}": inASCII(secret),
+		"{path}":  url.PathEscape(secret), "{path lower}": lowerEscapes(url.PathEscape(secret)),
 		"{query}": url.QueryEscape(secret), "{query lower}": lowerEscapes(url.QueryEscape(secret)),
 	}
+}
+
+// inASCII is how some encoders write a string in JSON, and others may.
+func inASCII(s string) string {
+	var b strings.Builder
+	for _, unit := range utf16.Encode([]rune(s)) {
+		if unit < utf8.RuneSelf && isOneWord(string(rune(unit))) {
+			b.WriteByte(byte(unit))
+		} else {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }
 
 // lowerEscapes writes %2F as %2f.
