@@ -150,6 +150,11 @@ type anyAnswer struct {
 // to has a call answered, and holds what becomes of it against the rules that are the same for each operation.
 func (a anyAnswer) to(t *testing.T, call *secretCall, secret string) *kalshiauth.Session {
 	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("the answer was %+v, and the secret %q", a, secret)
+		}
+	}()
 	body := a.reader(secret)
 	requests := 0
 	var log strings.Builder
