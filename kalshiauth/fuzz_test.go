@@ -147,6 +147,32 @@ type anyAnswer struct {
 	padding      uint32
 }
 
+// pieces are statuses, headers and bodies. A fuzz target picks some, which it would not hit upon in a minute.
+var pieces = []string{
+	"200", "202", "204", "301", "302", "303", "307", "308", "400", "401", "403", "429", "500", "502", "503",
+	"Content-Type: application/json", "Content-Type: text/html", "Content-Type: text/{secret}; a={secret}",
+	"Location: https://evil.example.com/v1/log_in", "Location: /", "Location: https://{path}.example.com/{secret}",
+	"Code: {secret}", "Message: {path}", "Details: {query}", "Service: {quoted}", "Retry-After: 60",
+	"Set-Cookie: sessions={secret}; Max-Age=60", "Set-Cookie: sessions=; Max-Age=-1", loginBody,
+	`{"message":"{quoted}"}`, `{"error":{"code":"{path lower}"}}`, `{"details":{"a":["{quoted}"]}}`,
+	"{cut}{path} {secret}",
+}
+
+// with replaces parts of an answer by the pieces picked.
+func (a anyAnswer) with(picks []byte) anyAnswer {
+	for _, pick := range picks {
+		piece := pieces[int(pick)%len(pieces)]
+		if status, err := strconv.Atoi(piece); err == nil {
+			a.status = status
+		} else if piece[0] == '{' {
+			a.body = piece
+		} else {
+			a.header = piece + "\n" + a.header
+		}
+	}
+	return a
+}
+
 // to has a call answered, and holds what becomes of it against the rules that are the same for each operation.
 func (a anyAnswer) to(t *testing.T, call *secretCall, secret string) *kalshiauth.Session {
 	t.Helper()
@@ -176,6 +202,7 @@ func (a anyAnswer) to(t *testing.T, call *secretCall, secret string) *kalshiauth
 	for _, form := range forms(secret) {
 		if strings.Contains(log.String(), form) || isOneWord(secret) && strings.Contains(log.String(), canary) {
 			t.Errorf("the log shows the secret: %s", log.String())
+			break
 		}
 	}
 	if requests == 0 {
@@ -328,15 +355,15 @@ func assertExports(t *testing.T, session *kalshiauth.Session) {
 }
 
 // addAnswers adds answers of all kinds. add gets each.
-func addAnswers(add func(status int, header, body string, length int64, padding uint32, suffix string)) {
+func addAnswers(add func(status int, header, body string, length int64, padding uint32, picks []byte, suffix string)) {
 	const jsonType = "Content-Type: application/json\n"
 	all := "{secret} {quoted} {path} {path lower} {query} {query lower}"
 	fields, _ := json.Marshal(map[string]any{
 		"code": all, "message": all, "details": map[string]string{"a": "{quoted}", "b": "{path}"}, "service": 1,
 	})
 	for _, status := range []int{100, 200, 202, 204, 307, 400, 401, 403, 404, 429, 500, 502, 503, 599, 600, -1} {
-		add(status, jsonType, string(fields), int64(len(fields)), 0, "")
-		add(status, jsonType+"Set-Cookie: sessions=abc; Path=/\n", loginBody, -1, 0, `pä"ss/w+rd;%`)
+		add(status, jsonType, string(fields), int64(len(fields)), 0, nil, "")
+		add(status, jsonType+"Set-Cookie: sessions=abc; Path=/\n", loginBody, -1, 0, nil, `pä"ss/w+rd;%`)
 	}
 	for _, header := range []string{
 		"", "Content-Type: text/html; x={secret}", "Content-Type: {quoted}", "Content-Type: text/plain;;",
@@ -345,14 +372,14 @@ func addAnswers(add func(status int, header, body string, length int64, padding 
 		jsonType + "Date: Mon, 02 Jan 2006 15:04:05 GMT\nRetry-After: Tue, 03 Jan 2006 15:04:05 GMT",
 	} {
 		for _, status := range []int{200, 403, 503} {
-			add(status, header, loginBody, 0, 0, " <")
+			add(status, header, loginBody, 0, 0, nil, " <")
 		}
 	}
 	for _, location := range []string{
 		"", "/", "https://evil.example.com/v1/log_in", "https://{secret}.example.com", "%zz:", "//{path}",
 	} {
 		for _, status := range []int{200, 302, 307, 308} {
-			add(status, jsonType+"Location: "+location, loginBody, -1, 0, "")
+			add(status, jsonType+"Location: "+location, loginBody, -1, 0, nil, "")
 		}
 	}
 	for _, body := range []string{
@@ -361,21 +388,24 @@ func addAnswers(add func(status int, header, body string, length int64, padding 
 		"{cut}{secret} {path}", `{"message":"m"{cut}read {query}`,
 	} {
 		for _, status := range []int{200, 400} {
-			add(status, jsonType, body, -1, 0, "tail")
-			add(status, jsonType, body, 65536, 65536, "tail")
-			add(status, jsonType, body, 1<<40, 1<<20, "tail")
+			add(status, jsonType, body, -1, 0, nil, "tail")
+			add(status, jsonType, body, 65536, 65536, nil, "tail")
+			add(status, jsonType, body, 1<<40, 1<<20, nil, "tail")
 		}
+	}
+	for i := range pieces {
+		add(200, jsonType, loginBody, -1, 0, []byte{byte(i), byte(i / 2)}, "")
 	}
 }
 
 func FuzzLogin(f *testing.F) {
-	addAnswers(func(status int, header, body string, length int64, padding uint32, suffix string) {
-		f.Add(status, header, body, length, padding, suffix)
+	addAnswers(func(status int, header, body string, length int64, padding uint32, picks []byte, suffix string) {
+		f.Add(status, header, body, length, padding, picks, suffix)
 	})
-	f.Fuzz(func(t *testing.T, status int, header, body string, length int64, padding uint32, suffix string) {
+	f.Fuzz(func(t *testing.T, status int, header, body string, length int64, padding uint32, picks []byte, suffix string) {
 		t.Parallel()
 		secret := canary + suffix
-		session := anyAnswer{status, header, body, length, padding}.to(t, &loginCall, secret)
+		session := anyAnswer{status, header, body, length, padding}.with(picks).to(t, &loginCall, secret)
 		if session == nil {
 			return
 		}
@@ -388,17 +418,20 @@ func FuzzLogin(f *testing.F) {
 
 func FuzzOperationError(f *testing.F) {
 	op := uint(0)
-	addAnswers(func(status int, header, body string, length int64, padding uint32, suffix string) {
-		f.Add(op, status, header, body, length, padding, suffix)
+	addAnswers(func(status int, header, body string, length int64, padding uint32, picks []byte, suffix string) {
+		f.Add(op, status, header, body, length, padding, picks, suffix)
 		op++
 	})
-	f.Fuzz(func(t *testing.T, op uint, status int, header, body string, length int64, padding uint32, suffix string) {
+	f.Fuzz(func(
+		t *testing.T, op uint, status int, header, body string, length int64, padding uint32, picks []byte, suffix string,
+	) {
 		t.Parallel()
 		call := &secretCalls[op%uint(len(secretCalls))]
 		secret := canary + suffix
+		a := anyAnswer{status, header, body, length, padding}.with(picks)
 		if call.op == "ResetPassword" { // sends none, and shows what the server says
-			body, header = strings.ReplaceAll(body, "{", ""), strings.ReplaceAll(header, "{", "")
+			a.body, a.header = strings.ReplaceAll(a.body, "{", ""), strings.ReplaceAll(a.header, "{", "")
 		}
-		anyAnswer{status, header, body, length, padding}.to(t, call, secret)
+		a.to(t, call, secret)
 	})
 }
