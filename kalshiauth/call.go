@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/gen"
@@ -44,7 +45,7 @@ type input struct {
 
 // secrets are what no error of the call shows.
 func (in input) secrets() secrets {
-	return append(secrets{in.password, in.code}, in.session.secrets()...)
+	return newSecrets(in.password, in.code, in.session.hidden().token, in.session.cookieValue())
 }
 
 // do calls an operation, again if need be, until it has a result.
@@ -241,6 +242,7 @@ func looseFields(body []byte) (said gen.ErrorResponse, err error) {
 // meaning.
 func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
 	contentType := resp.Header.Get("Content-Type")
+	shown, _, _ := strings.Cut(contentType, ";") // as it came, so that a secret in it is found
 	if !slices.Contains(contentTypes, contentType) {
 		if mediaType, _, err := mime.ParseMediaType(contentType); err == nil {
 			contentType = mediaType
@@ -248,8 +250,8 @@ func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
 	}
 	switch {
 	case !slices.Contains(contentTypes, contentType):
-		return nil, fmt.Errorf("the body is %.100q, not application/json; something in front of the API may have answered",
-			contentType)
+		return nil, fmt.Errorf("the body is %q, not application/json; something in front of the API may have answered",
+			shown)
 	case resp.ContentLength > maxBody:
 		return nil, errTooLarge
 	}
@@ -285,7 +287,7 @@ func retryAfter(resp *http.Response) (time.Duration, bool) {
 	if value == "" {
 		return 0, false
 	}
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(seconds) * time.Second, true
 	}
 	if at, err := http.ParseTime(value); err == nil {

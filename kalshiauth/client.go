@@ -137,7 +137,7 @@ type Option func(*config) error
 // query or fragment, and https unless the host is loopback or [WithInsecureHTTP] is given.
 func WithBaseURL(baseURL string) Option {
 	return func(c *config) error {
-		u, err := url.Parse(baseURL)
+		u, err := url.Parse(strings.TrimRight(baseURL, "/"))
 		if err != nil {
 			if strings.Contains(baseURL, "@") { // any part of it may be a password
 				return errors.New("WithBaseURL: not a URL, or one with a user; credentials go to Login")
@@ -155,7 +155,6 @@ func WithBaseURL(baseURL string) Option {
 			return errors.New("WithBaseURL: the URL has a fragment")
 		}
 		u.Host = strings.TrimSuffix(u.Host, ":")
-		u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 		c.base = u
 		return nil
 	}

@@ -64,7 +64,7 @@ func (e *Error) Error() string {
 		}
 	}
 	if e.unexpected != "" {
-		b.WriteString(": " + e.unexpected)
+		fmt.Fprintf(&b, ": %.300s", e.unexpected)
 	}
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, "; retry after %v", e.RetryAfter)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -277,7 +278,8 @@ func TestRetryAfterIsReadInBothForms(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Add(-time.Hour).UTC() // by a clock that is slow
 	for value, want := range map[string]time.Duration{
-		"": 0, "0": 0, "120": 2 * time.Minute, "-1": 0, "soon": 0, "1.5": 0, "99999999999999999999": 0,
+		"": 0, "0": 0, "120": 2 * time.Minute, "-1": 0, "soon": 0, "1.5": 0,
+		"99999999999999999999": math.MaxUint32 * time.Second, "Fri, 31 Dec 9999 23:59:59 GMT": math.MaxUint32 * time.Second,
 		now.Add(time.Minute).Format(http.TimeFormat):  time.Minute,
 		now.Add(-time.Minute).Format(http.TimeFormat): 0,
 	} {

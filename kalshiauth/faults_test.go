@@ -105,7 +105,7 @@ func answered(status int) func(string) outcome {
 		if documentedSuccess[op] == status && op != "Login" || op == request {
 			return outcome{ok: true, status: status}
 		}
-		return outcome{status: status, is: kindsOf(status)}
+		return outcome{status: status, is: sentinelsOf(status)}
 	}
 }
 
@@ -121,7 +121,7 @@ func broken(causes ...error) func(string) outcome {
 // fine is a call that the fault does not concern.
 func fine(op string) outcome { return outcome{ok: true, status: documentedSuccess[op]} }
 
-func kindsOf(status int) []error {
+func sentinelsOf(status int) []error {
 	switch {
 	case status < 400:
 		return []error{kalshiauth.ErrUnexpectedResponse}
@@ -418,7 +418,7 @@ func waitFaults() []fault {
 	var faults []fault
 	for _, status := range []int{429, 503} {
 		for value, retries := range map[string]int{
-			"-1": 0, "99999": 2, "4294967295": 2, "99999999999999999999": 0, "1e9": 0, "0x10": 0, "NaN": 0, "soon": 0, "\t": 0,
+			"-1": 0, "99999": 2, "4294967295": 2, "99999999999999999999": 2, "1e9": 0, "0x10": 0, "NaN": 0, "soon": 0, "\t": 0,
 			"10, 20": 0, "Fri, 31 Dec 9999 23:59:59 GMT": 2, "Thu, 01 Jan 1970 00:00:00 GMT": 0, "Foo, 99 Bar 0000": 0, "ECHO": 0,
 		} {
 			faults = append(faults, fault{

@@ -5,34 +5,59 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 const redacted = "[redacted]"
 
-// secrets are the strings of one call that nothing may show.
+// secrets are the strings of one call that nothing may show, the longest first, since one may be part of another.
 type secrets []string
 
-// scrub returns text without the secrets, as they are and escaped as in a URL or a quoted string.
+func newSecrets(list ...string) secrets {
+	s := slices.DeleteFunc(list, func(secret string) bool { return secret == "" })
+	slices.SortFunc(s, func(a, b string) int { return len(b) - len(a) })
+	return s
+}
+
+// scrub returns text without the secrets, as they are and escaped as in a URL, in JSON or in a quoted string.
 func (s secrets) scrub(text string) string {
 	for _, secret := range s {
-		if secret == "" {
-			continue
-		}
 		if strings.ContainsAny(text, `%+\`) {
-			quoted := strconv.Quote(secret)
-			path, query := url.PathEscape(secret), url.QueryEscape(secret)
-			for _, form := range []string{
-				quoted[1 : len(quoted)-1], path, query, strings.ToLower(path), strings.ToLower(query),
-			} {
-				text = strings.ReplaceAll(text, form, redacted)
-			}
+			text = anyForm(secret).ReplaceAllLiteralString(text, redacted)
+		} else {
+			text = strings.ReplaceAll(text, secret, redacted)
 		}
-		text = strings.ReplaceAll(text, secret, redacted)
 	}
 	return text
+}
+
+// anyForm matches a secret of which each character is as it is or escaped.
+func anyForm(secret string) *regexp.Regexp {
+	var form strings.Builder
+	for secret != "" {
+		r, size := utf8.DecodeRuneInString(secret)
+		char, quoted := secret[:size], strconv.Quote(secret[:size])
+		secret = secret[size:]
+		fmt.Fprintf(&form, `(?:\\*%s|%s|(?i:`, regexp.QuoteMeta(string(r)), regexp.QuoteMeta(quoted[1:len(quoted)-1]))
+		for _, b := range []byte(char) {
+			fmt.Fprintf(&form, `%%%02x`, b)
+		}
+		form.WriteByte('|')
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&form, `\\+u%04x`, unit)
+		}
+		form.WriteByte(')')
+		if r == ' ' {
+			form.WriteString(`|\+`)
+		}
+		form.WriteByte(')')
+	}
+	return regexp.MustCompile(form.String())
 }
 
 // scrubError returns an error without the secrets. It is err itself where nothing in its tree shows one; otherwise

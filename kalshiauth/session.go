@@ -73,12 +73,12 @@ func (s *Session) hidden() *sessionSecret {
 	return s.secret()
 }
 
-// secrets are what nothing may show of s.
-func (s *Session) secrets() secrets {
-	if s.hidden().cookie == nil {
-		return nil
+// cookieValue is the secret in the cookie, or "" if there is none.
+func (s *Session) cookieValue() string {
+	if cookie := s.hidden().cookie; cookie != nil {
+		return cookie.Value
 	}
-	return secrets{s.hidden().token, s.hidden().cookie.Value}
+	return ""
 }
 
 // same tells whether two sessions are one to the server.
@@ -118,7 +118,8 @@ func (s *Session) Apply(req *http.Request) {
 	var cookies []string
 	for _, line := range req.Header["Cookie"] {
 		for cookie := range strings.SplitSeq(line, ";") {
-			if cookie = strings.TrimSpace(cookie); cookie != "" && !strings.HasPrefix(cookie, cookieName+"=") {
+			cookie = strings.Trim(cookie, " \t")
+			if name, _, _ := strings.Cut(cookie, "="); cookie != "" && strings.Trim(name, " \t") != cookieName {
 				cookies = append(cookies, cookie)
 			}
 		}
@@ -184,13 +185,17 @@ func ImportSession(data []byte) (*Session, error) {
 		return fail("not an exported session: it has no version")
 	}
 	cookie, err := http.ParseSetCookie(e.Cookie)
-	if err != nil || cookie.Name != cookieName || cookie.Value == "" || cookie.Valid() != nil || e.Token == "" {
-		return fail("not an exported session: it has no secret")
+	if err != nil || cookie.Name != cookieName {
+		cookie = new(http.Cookie)
 	}
 	cookie.Raw, cookie.Unparsed = "", nil
-	return newSession(e.UserID, e.AccessLevel, e.Expiry, &sessionSecret{
+	session := newSession(e.UserID, e.AccessLevel, e.Expiry, &sessionSecret{
 		token: e.Token, cookie: cookie, origin: e.Origin, account: e.Account,
-	}), nil
+	})
+	if e.Token == "" || session.hidden().cookie == nil {
+		return fail("not an exported session: it has no secret")
+	}
+	return session, nil
 }
 
 // maxLifetime is the longest that a browser keeps a cookie (RFC 6265bis, section 5.5).

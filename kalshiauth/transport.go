@@ -58,7 +58,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for replays := 0; ; replays++ {
 		resp, err := c.caller.Transport.RoundTrip(c.withSession(req, session, body))
 		if err != nil {
-			return resp, session.secrets().scrubError(err) // a server may echo the session in a header that is malformed
+			return resp, input{session: session}.secrets().scrubError(err) // a malformed header may echo the session
 		}
 		doubt := &session.hidden().doubt
 		if resp.StatusCode != http.StatusUnauthorized {
