@@ -137,7 +137,7 @@ type Option func(*config) error
 // query or fragment, and https unless the host is loopback or [WithInsecureHTTP] is given.
 func WithBaseURL(baseURL string) Option {
 	return func(c *config) error {
-		u, err := url.Parse(strings.TrimRight(baseURL, "/"))
+		u, err := url.Parse(baseURL)
 		if err != nil {
 			if strings.Contains(baseURL, "@") { // any part of it may be a password
 				return errors.New("WithBaseURL: not a URL, or one with a user; credentials go to Login")
@@ -154,9 +154,9 @@ func WithBaseURL(baseURL string) Option {
 		case u.Fragment != "" || strings.Contains(baseURL, "#"):
 			return errors.New("WithBaseURL: the URL has a fragment")
 		}
-		u.Host = strings.TrimSuffix(u.Host, ":")
-		c.base = u
-		return nil
+		server := url.URL{Scheme: u.Scheme, Host: strings.TrimSuffix(u.Host, ":")}
+		c.base, err = url.Parse(server.String() + strings.TrimRight(u.EscapedPath(), "/"))
+		return err //nolint:wrapcheck // what was parsed once can be parsed again
 	}
 }
 
