@@ -36,10 +36,17 @@ func (s secrets) scrub(text string) string {
 	return text
 }
 
-// anyForm matches a secret of which each character is as it is or escaped.
+// maxForm is how many characters of a secret are matched in any form: a pattern costs much more than its text.
+const maxForm = 256
+
+// anyForm matches a secret of which each character is as it is or escaped, and all that follows a longer one's start.
 func anyForm(secret string) *regexp.Regexp {
 	var form strings.Builder
-	for secret != "" {
+	for n := 0; secret != ""; n++ {
+		if n == maxForm {
+			form.WriteString(`(?s:.*)`)
+			break
+		}
 		r, size := utf8.DecodeRuneInString(secret)
 		char, quoted := secret[:size], strconv.Quote(secret[:size])
 		secret = secret[size:]
