@@ -89,6 +89,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 				return resp, nil //nolint:nilerr // without a body there is no replay, and the answer is the 401
 			}
 		}
+		_, _ = io.CopyN(io.Discard, resp.Body, 2<<10) // as http.Client: what is read whole keeps its connection
 		_ = resp.Body.Close()
 		session = renewed
 	}

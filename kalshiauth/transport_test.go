@@ -132,6 +132,29 @@ func TestA401RenewsTheSessionAndReplaysTheRequest(t *testing.T) {
 	}
 }
 
+func TestARenewalCostsNoConnection(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	var connections sync.Map
+	fake.Intercept(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			connections.Store(r.RemoteAddr, nil)
+			next.ServeHTTP(w, r)
+		})
+	})
+	client := clientOf(t, fake)
+	authed := client.HTTPClient(client.LoginSource(creds()))
+	for range 10 {
+		warmUp(t, authed, fake)
+		fake.ExpireSessions()
+	}
+	n := 0
+	connections.Range(func(any, any) bool { n++; return true })
+	if n > 2 { // the login's, and the one whose 401 nobody has read by then
+		t.Errorf("%d connections, want 2", n)
+	}
+}
+
 func TestARequestWhoseBodyCannotBeHadAgainGetsThe401(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
