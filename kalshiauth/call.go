@@ -244,7 +244,7 @@ func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
 	contentType := resp.Header.Get("Content-Type")
 	shown, _, _ := strings.Cut(contentType, ";") // as it came, so that a secret in it is found
 	if !slices.Contains(contentTypes, contentType) {
-		if mediaType, _, err := mime.ParseMediaType(contentType); err == nil {
+		if mediaType, _, _ := mime.ParseMediaType(contentType); mediaType != "" { // its parameters may be wrong
 			contentType = mediaType
 		}
 	}

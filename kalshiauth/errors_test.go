@@ -83,6 +83,7 @@ func TestErrorFieldsAreFoundWhereverTheyAre(t *testing.T) {
 		"JSON of another type":   {`[1]`, headers, "hc hm hd hs"},
 		"JSON as text":           {flat, []string{"Content-Type: text/plain; charset=utf-8"}, "c m d s"},
 		"problem JSON":           {flat, []string{"Content-Type: application/problem+json"}, "c m d s"},
+		"JSON, wrong parameters": {flat, []string{"Content-Type: application/json; charset; x"}, "c m d s"},
 		"JSON with a charset":    {flat, []string{"Content-Type: Application/JSON; charset=utf-8"}, "c m d s"},
 		"JSON that says nothing": {"{}", nil, "   "},
 	} {
