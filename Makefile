@@ -20,13 +20,14 @@ export npm_config_update_notifier = false
 
 MIN_COVERAGE = 95
 FUZZTIME     = 10s
+REQUESTS     = 1000000
 
 # Modules of their own, which ./... does not reach.
 INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/internal/*/go.mod))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race lint lint-go lint-workflows lint-document lint-platforms generate verify-generated bench \
-	cover soak faults fuzz contract contract-mutants spec-diff api-diff vulncheck docs release-check ci
+	cover mutants soak faults fuzz contract contract-mutants spec-diff api-diff vulncheck docs release-check ci
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,8 +84,8 @@ faults: ## play every fault with each operation and an authenticated request, an
 	@bash -o pipefail -c "go test -count=1 -v -run 'TestFaults|Endless' ./kalshiauth 2>&1 | \
 		grep -E '^(ok|FAIL|panic)|faults: |endless bodies: |--- FAIL|_test.go:'"
 
-soak: ## a million requests from 200 goroutines, whose session is ended 50 times
-	go test -run TestSoak -count=1 -v ./kalshiauth -soak.requests=1000000 -timeout 10m
+soak: ## a million requests, or REQUESTS, from 200 goroutines, whose session is ended 50 times
+	go test -run TestSoak -count=1 -v ./kalshiauth -soak.requests=$(REQUESTS) -timeout 10m
 
 fuzz: ## fuzz each target for FUZZTIME=10s, one after another; the first finding is a failure, and shown
 	@bash .github/scripts/fuzz.sh '$(FUZZTIME)'
@@ -93,6 +94,10 @@ cover: ## print the statement coverage of package kalshiauth by its tests; below
 	go test -coverpkg=./kalshiauth -coverprofile=coverage.out ./kalshiauth
 	@go tool cover -func=coverage.out | awk -v least=$(MIN_COVERAGE) '/^total:/ { percent = $$3 } \
 		END { print "kalshiauth: " percent " of statements covered, " least "% required"; exit percent + 0 < least }'
+
+# Without the tests that take seconds, which find what the other ones find.
+mutants: ## change the wrapper in small ways, and count the changes that its tests find; below 90% is a failure
+	cd kalshiauth/internal/mutants && go run . -dir ../.. -skip 'TestFaults|Endless|TenThousand|TestSoak'
 
 contract: ## hold the fake server against the document: cookie and Authorization, with and without a path prefix
 	bash .github/scripts/contract.sh
@@ -115,4 +120,5 @@ vulncheck: ## look for known vulnerabilities that the code reaches; needs Go's v
 	$(GOVULNCHECK) ./...
 	for dir in $(INNER_MODULES); do (cd $$dir && $(GOVULNCHECK) ./...) || exit 1; done
 
-ci: verify-generated lint test race cover contract contract-mutants ## run what a pull request must pass
+ci: verify-generated lint test race cover contract contract-mutants faults fuzz ## run what a pull request must pass
+	$(MAKE) soak REQUESTS=100000
