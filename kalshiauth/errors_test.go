@@ -143,7 +143,7 @@ func TestASuccessThatBreaksTheContractIsNone(t *testing.T) {
 			w.Header()["Content-Type"] = nil
 			_, _ = io.WriteString(w, loginBody)
 		},
-		"unreadable content type": reply(200, loginBody, "Content-Type: application/json; ="),
+		"unreadable content type": reply(200, loginBody, "Content-Type: application//json"),
 		"empty body":              reply(200, ""),
 		"empty chunked body": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
