@@ -1,11 +1,15 @@
 package kalshiauth_test
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
@@ -50,16 +54,61 @@ var operations = map[string]func(t *testing.T, c *kalshiauth.Client) error{
 	},
 }
 
-// serve starts a server on loopback and returns a client of it, without retries unless opts say otherwise.
+// serve starts a server and returns a client of it, without retries unless opts say otherwise.
 func serve(t *testing.T, handler http.HandlerFunc, opts ...kalshiauth.Option) *kalshiauth.Client {
 	t.Helper()
-	srv := httptest.NewServer(handler)
+	network := pipes{
+		dialed: make(chan net.Conn), closed: make(chan struct{}),
+		addr: net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port.Add(1))},
+	}
+	srv := httptest.Server{Listener: &network, Config: &http.Server{Handler: handler}} //nolint:gosec // only ours dial
+	srv.Start()
 	t.Cleanup(srv.Close)
+	pool := &http.Transport{DialContext: network.dial}
+	t.Cleanup(pool.CloseIdleConnections)
 	return newClient(t, append([]kalshiauth.Option{
 		kalshiauth.WithBaseURL(srv.URL), kalshiauth.WithRetries(0), kalshiauth.WithHTTPClient(&http.Client{
-			Transport: checked(t, srv.URL, srv.Client().Transport, contract.Request),
+			Transport: checked(t, srv.URL, pool, contract.Request),
 		}),
 	}, opts...)...)
+}
+
+// pipes are a network in memory, of one server: hundreds of servers on loopback, again and again, use up its ports.
+type pipes struct {
+	dialed chan net.Conn
+	closed chan struct{}
+	once   sync.Once // for closed
+	addr   net.TCPAddr
+}
+
+var port atomic.Int64 // of the last server
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.dialed:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &p.addr }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	server, client := net.Pipe()
+	select {
+	case p.dialed <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func newClient(t *testing.T, opts ...kalshiauth.Option) *kalshiauth.Client {

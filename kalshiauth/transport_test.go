@@ -196,7 +196,7 @@ func TestManyRequestsThatMeetADeadSessionCauseOneLogin(t *testing.T) {
 	for round := range 5 {
 		fake.ExpireSessions()
 		var wg sync.WaitGroup
-		for range 200 {
+		for range 100 {
 			wg.Go(func() {
 				if status, body := get(t, authed, fake.URL+"/echo"); status != 200 {
 					t.Errorf("%d %s", status, body)
