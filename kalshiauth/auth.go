@@ -166,12 +166,13 @@ func isDotAtom(s string) bool {
 	last := '.'
 	for _, r := range s {
 		switch {
+		// mutant: what is taken for none here is the parser's to judge
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '+', r == '-', r == '_':
-		case r == '.' && last != '.':
+		case r == '.' && last != '.': // mutant: as above
 		default:
 			return false
 		}
-		last = r
+		last = r // mutant: as above
 	}
 	return last != '.'
 }

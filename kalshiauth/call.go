@@ -69,16 +69,14 @@ func (c *config) do(ctx context.Context, op *operation, in input) (*Session, err
 		if answer := (*Error)(nil); errors.As(err, &answer) {
 			wait += answer.RetryAfter
 		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait { // mutant: they are never equal
 			return nil, err
 		}
 		c.log.LogAttrs(ctx, slog.LevelInfo, "kalshiauth: retrying", slog.String("op", op.name),
 			slog.Duration("after", wait), slog.String("error", err.Error()))
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-ctx.Done():
-			timer.Stop()
 			return nil, fmt.Errorf("%w; while waiting to try again: %w", err, ctx.Err())
 		}
 	}
@@ -213,7 +211,7 @@ func (e *Error) readFields(resp *http.Response) {
 func looseFields(body []byte) (said gen.ErrorResponse, err error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil {
-		return said, errors.New("the body is not the JSON of an error") // the decoder's own may quote it
+		return gen.ErrorResponse{}, errors.New("the body is not the JSON of an error") // the decoder's own may quote it
 	}
 	text := func(value json.RawMessage) (s string) {
 		if json.Unmarshal(value, &s) != nil {
@@ -255,8 +253,8 @@ func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
 	case resp.ContentLength > maxBody:
 		return nil, errTooLarge
 	}
-	size := resp.ContentLength + 1 // one more than there is, to see its end
-	if size <= 0 {
+	size := resp.ContentLength + 1 // mutant: one more than there is, to see its end without another buffer
+	if size <= 0 {                 // mutant: any size does, since a buffer grows
 		size = 1 << 10
 	}
 	body, err := make([]byte, 0, size), error(nil)

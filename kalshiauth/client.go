@@ -69,11 +69,7 @@ func New(opts ...Option) (*Client, error) {
 	c.origin = origin(c.base)
 	c.caller.Transport = cmp.Or(c.caller.Transport, http.DefaultTransport)
 	// Its URLs are the document's paths: the base URL is parsed once, here.
-	api, err := gen.NewClient("/", gen.WithHTTPClient(c), gen.WithRequestEditorFn(c.address))
-	if err != nil {
-		return nil, fmt.Errorf("kalshiauth: New: %w", err)
-	}
-	c.api = api
+	c.api = &gen.Client{Server: "/", Client: c, RequestEditors: []gen.RequestEditorFn{c.address}}
 	return &Client{config: func() *config { return c }}, nil
 }
 
@@ -156,7 +152,7 @@ func WithBaseURL(baseURL string) Option {
 		}
 		server := url.URL{Scheme: u.Scheme, Host: strings.TrimSuffix(u.Host, ":")}
 		c.base, err = url.Parse(server.String() + strings.TrimRight(u.EscapedPath(), "/"))
-		return err //nolint:wrapcheck // what was parsed once can be parsed again
+		return err //nolint:wrapcheck // mutant: what was parsed once can be parsed again
 	}
 }
 

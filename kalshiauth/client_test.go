@@ -1,6 +1,7 @@
 package kalshiauth_test
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 )
@@ -102,7 +104,7 @@ func TestBaseURLKeepsItsPathAndLosesItsSlash(t *testing.T) {
 
 func TestRequestsSayWhoTheyAreAndWhatTheyAccept(t *testing.T) {
 	t.Parallel()
-	for _, product := range []string{"mybot/1.2", ""} {
+	for _, product := range []string{"mybot/1.2 (a b)", ""} {
 		var header http.Header
 		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			header = r.Header
@@ -120,6 +122,22 @@ func TestRequestsSayWhoTheyAreAndWhatTheyAccept(t *testing.T) {
 				t.Errorf("%s: %q, want %q", name, got, want)
 			}
 		}
+	}
+}
+
+func TestATransportSeesWhereARequestGoes(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, kalshiauth.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Host != req.URL.Host || !strings.HasPrefix(req.URL.String(), kalshiauth.ProductionURL) {
+				t.Errorf("a request to %s, for the host %q", req.URL, req.Host)
+			}
+			return nil, errors.New("no")
+		}),
+	}))
+	_ = client.ResetPassword(t.Context(), email)
+	if got, want := client.String(), "Client("+kalshiauth.ProductionURL+")"; got != want {
+		t.Errorf("String() = %q, want %q", got, want)
 	}
 }
 
@@ -166,6 +184,16 @@ func TestTheLogHasEachTryAndNoSecret(t *testing.T) {
 		for _, secret := range mine[name] {
 			if strings.Contains(log.String(), secret) {
 				t.Errorf("%s: the log has a secret: %s", name, log.String())
+			}
+		}
+		for line := range strings.Lines(log.String()) {
+			var entry struct {
+				Took   time.Duration
+				Status int
+				Error  string
+			}
+			if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Error == "" || entry.Took < 0 || entry.Took > time.Hour {
+				t.Errorf("%s: %v, %s", name, err, line)
 			}
 		}
 		if strings.Contains(log.String(), email) {

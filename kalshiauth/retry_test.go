@@ -1,6 +1,7 @@
 package kalshiauth_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,8 @@ func TestCallsAreRetriedWhereThatIsSafe(t *testing.T) {
 		"503":                     {step{status: 503}, true, false},
 		"503 with Retry-After":    {step{status: 503, retryAfter: "1"}, true, true},
 		"503 with Retry-After: 0": {step{status: 503, retryAfter: "0"}, true, true},
+		"503 with a date":         {step{status: 503, retryAfter: "Sat, 01 Jan 2000 00:00:03 GMT"}, true, true},
+		"503 with nonsense":       {step{status: 503, retryAfter: "soon"}, true, false},
 		"504":                     {step{status: 504}, true, false},
 		"500":                     {step{status: 500}, false, false},
 		"501":                     {step{status: 501}, false, false},
@@ -101,26 +104,31 @@ func TestRetriesEndAndTheLastAnswerIsReturned(t *testing.T) {
 
 func TestTheTimeBetweenTriesGrowsAndIsRandom(t *testing.T) {
 	t.Parallel()
-	seen := map[time.Duration]bool{}
-	for range 5 {
-		synctest.Test(t, func(t *testing.T) {
-			var at []time.Time
-			client := newClient(t, kalshiauth.WithHTTPClient(&http.Client{
+	const retries = 8
+	shortest, longest := map[int]time.Duration{}, map[int]time.Duration{}
+	synctest.Test(t, func(t *testing.T) {
+		for range 500 {
+			var last time.Time
+			tries := 0
+			client := newClient(t, kalshiauth.WithRetries(retries), kalshiauth.WithTimeout(0), kalshiauth.WithHTTPClient(&http.Client{
 				Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-					at = append(at, time.Now())
+					if wait := time.Since(last); tries > 0 {
+						shortest[tries] = min(wait, cmp.Or(shortest[tries], wait))
+						longest[tries] = max(wait, longest[tries])
+					}
+					tries++
+					last = time.Now()
 					return nil, io.EOF
 				}),
 			}))
 			_, _ = client.Login(t.Context(), credentials)
-			first, second := at[1].Sub(at[0]), at[2].Sub(at[1])
-			if first < 50*time.Millisecond || first > 100*time.Millisecond || second < 100*time.Millisecond || second > 200*time.Millisecond {
-				t.Errorf("waited %v and %v", first, second)
-			}
-			seen[first] = true
-		})
-	}
-	if len(seen) < 2 {
-		t.Error("the waits are all alike")
+		}
+	})
+	for n := 1; n <= retries; n++ {
+		most := 100 * time.Millisecond << min(n-1, 6)
+		if shortest[n] < most/2 || shortest[n] > most*6/10 || longest[n] >= most || longest[n] < most*9/10 {
+			t.Errorf("retry %d came after %v to %v, want %v to %v", n, shortest[n], longest[n], most/2, most)
+		}
 	}
 }
 
@@ -320,6 +328,27 @@ func TestATransportThatReturnsNothingIsAnError(t *testing.T) {
 		}))
 		if err := call(t, client); !errors.Is(err, kalshiauth.ErrServer) {
 			t.Errorf("%s: a response without header and body: %v", name, err)
+		}
+	}
+}
+
+func TestTheContextOfATryEndsWithIt(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]kalshiauth.Option{
+		"WithTimeout":          kalshiauth.WithTimeout(time.Hour),
+		"the timeout of a try": kalshiauth.WithTimeout(0),
+	} {
+		var used context.Context
+		client := newClient(t, limit, kalshiauth.WithHTTPClient(&http.Client{
+			Timeout: map[bool]time.Duration{true: time.Hour}[name == "the timeout of a try"],
+			Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+				used = req.Context() //nolint:fatcontext // to look at
+				return nil, errors.New("no")
+			}),
+		}))
+		_ = client.ResetPassword(t.Context(), email)
+		if used.Err() == nil {
+			t.Errorf("%s: the context lives, and with it a timer", name)
 		}
 	}
 }

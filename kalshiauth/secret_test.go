@@ -114,6 +114,19 @@ func TestNoRenderingOfAValueShowsASecret(t *testing.T) {
 	}
 }
 
+func TestSecretsAreLoggedAndEncodedAsSuch(t *testing.T) {
+	t.Parallel()
+	for want, v := range map[string]any{
+		"Credentials([redacted])": credentials, "PasswordResetConfirmation([redacted])": confirmation,
+	} {
+		for how, text := range renderings(v, "vsq") {
+			if how != "XML" && !strings.Contains(text, want) {
+				t.Errorf("%s as %s is %s", want, how, text)
+			}
+		}
+	}
+}
+
 func TestCredentialsCanBeReadFromJSON(t *testing.T) {
 	t.Parallel()
 	var creds kalshiauth.Credentials
@@ -149,6 +162,41 @@ func TestAServerThatEchoesSecretsDoesNotSpreadThem(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestASecretInFullIsNotShownWhereItBeginsWithAnother(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, inMemory(reply(400, `{"message":"no: code-and-password code"}`)))
+	err := client.ResetPasswordConfirm(t.Context(), kalshiauth.PasswordResetConfirmation{
+		Code: "code", UserID: userID, NewPassword: "code-and-password",
+	})
+	if err == nil || !strings.Contains(err.Error(), `"no: [redacted] [redacted]"`) {
+		t.Error(err)
+	}
+	session, err := newClient(t, inMemory(reply(200, loginBody, "Set-Cookie: sessions=another-SECRET"))).
+		Login(t.Context(), credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = newClient(t, inMemory(reply(400, `{"message":"no: `+token+` another-SECRET"}`))).Logout(t.Context(), session)
+	if err == nil || !strings.Contains(err.Error(), `"no: [redacted] [redacted]"`) {
+		t.Error(err)
+	}
+}
+
+func TestAnErrorWithoutASecretIsTheTransportsOwn(t *testing.T) {
+	t.Parallel()
+	cause := leakyError{url: "nowhere"}
+	client := newClient(t, kalshiauth.WithRetries(0), kalshiauth.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return nil, errors.Join(errors.New("no"), cause)
+		}),
+	}))
+	_, err := client.Login(t.Context(), credentials)
+	var got leakyError
+	if !errors.As(err, &got) || got != cause {
+		t.Errorf("errors.As does not find the cause in %v", err)
 	}
 }
 
@@ -203,6 +251,9 @@ func TestNetworkErrorsShowNoSecretAndKeepTheirCause(t *testing.T) {
 			assertNoSecret(t, name+", "+what, err, own...)
 			if !errors.Is(err, cause) {
 				t.Errorf("%s, %s: errors.Is does not find the cause in %v", name, what, err)
+			}
+			if what != "hidden" && !strings.Contains(err.Error(), "the cause") {
+				t.Errorf("%s, %s: the text of the cause is lost: %v", name, what, err)
 			}
 			if !strings.Contains(err.Error(), name) {
 				t.Errorf("%s, %s: the error does not name the operation: %v", name, what, err)

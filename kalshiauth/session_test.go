@@ -81,7 +81,7 @@ func TestCookieIsACopyWithTheServersAttributes(t *testing.T) {
 	const want = "sessions=c1; Path=/v1; HttpOnly; SameSite=Lax"
 	for range 2 {
 		cookie := session.Cookie()
-		if got := cookie.String(); got != want {
+		if got := cookie.String(); got != want || cookie.Raw != "" {
 			t.Errorf("the cookie is %q, want %q", got, want)
 		}
 		cookie.Value = "changed"
@@ -111,6 +111,9 @@ func TestExportAndImportKeepASession(t *testing.T) {
 		if got.UserID != session.UserID || got.AccessLevel != session.AccessLevel || !got.Expiry.Equal(session.Expiry) ||
 			got.Token() != session.Token() || got.Cookie().String() != session.Cookie().String() {
 			t.Errorf("imported %s", data)
+		}
+		if got.Cookie().Raw != "" {
+			t.Error("the cookie has what it was read from")
 		}
 		again, err := got.Export()
 		if err != nil || !bytes.Equal(again, data) {

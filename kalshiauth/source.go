@@ -339,7 +339,7 @@ func (l *loginState) refuse(creds Credentials, err error) {
 		}
 		of := func(c Credentials) bool { return c == creds }
 		l.refusal = refusal{err: err, of: of, until: time.Now().Add(wait), wait: wait}
-	case errors.As(err, &answer) && answer.RetryAfter > 0:
+	case errors.As(err, &answer) && answer.RetryAfter > 0: // mutant: to wait for no time is not to wait
 		everybody := func(Credentials) bool { return true }
 		l.refusal = refusal{err: err, of: everybody, until: time.Now().Add(min(answer.RetryAfter, maxRetryAfter))}
 	}

@@ -115,6 +115,26 @@ func TestTenThousandGoroutinesCauseOneLogin(t *testing.T) {
 	})
 }
 
+func TestCallersThatArriveAsALoginEndsCauseNoOther(t *testing.T) {
+	t.Parallel()
+	for range 300 {
+		srv := &loginServer{}
+		src := newClient(t, inMemory(srv)).LoginSource(creds())
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				if session, err := src.Session(t.Context()); err != nil || !session.Valid() {
+					t.Errorf("got %v, %v", session, err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := srv.logins.Load(); n != 1 {
+			t.Fatalf("%d logins, want 1", n)
+		}
+	}
+}
+
 func TestAWaiterThatGivesUpLeavesAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -220,6 +240,25 @@ func TestRefusedCredentialsAreNotSentAgainForAWhile(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheRefusalOfOtherCredentialsIsTheirFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &loginServer{steps: func(int64) step { return step{status: 401} }}
+		password := "wrong password"
+		src := newClient(t, inMemory(srv)).LoginSource(func(context.Context) (kalshiauth.Credentials, error) {
+			return kalshiauth.Credentials{Email: email, Password: password}, nil
+		})
+		_, _ = src.Session(t.Context())
+		password = "another wrong password"
+		_, _ = src.Session(t.Context())
+		time.Sleep(time.Minute) // not two
+		_, _ = src.Session(t.Context())
+		if srv.logins.Load() != 3 {
+			t.Errorf("%d logins, want 3", srv.logins.Load())
+		}
+	})
 }
 
 func TestOtherCredentialsAreTriedAtOnce(t *testing.T) {
@@ -397,6 +436,52 @@ func TestASessionIsRenewedAheadOfItsEndWithoutAWait(t *testing.T) {
 	}
 }
 
+func TestAShortSessionIsRenewedInItsLastQuarter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &loginServer{cookie: "; Max-Age=120", steps: func(n int64) step {
+			return step{status: map[bool]int{true: 500, false: 200}[n == 2]}
+		}}
+		src := newClient(t, inMemory(srv)).LoginSource(creds())
+		for _, test := range []struct {
+			after  time.Duration
+			logins int64
+		}{
+			{0, 1},
+			{90*time.Second - 1, 1},
+			{1, 2}, // that fails, and is tried again after a quarter of what is left
+			{7500*time.Millisecond - 1, 2},
+			{1, 3},
+		} {
+			time.Sleep(test.after)
+			_ = mustSession(t, src)
+			synctest.Wait()
+			if n := srv.logins.Load(); n != test.logins {
+				t.Errorf("%v later: %d logins, want %d", test.after, n, test.logins)
+			}
+		}
+	})
+}
+
+func TestTheContextsOfASourceEnd(t *testing.T) {
+	t.Parallel()
+	var used []context.Context
+	store := &memoryStore{used: &used}
+	src := newClient(t, inMemory(&loginServer{})).LoginSource(creds(), kalshiauth.WithStore(store))
+	_ = mustSession(t, src)
+	if err := src.Logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, ctx := range used {
+		if ctx.Err() == nil {
+			t.Errorf("the context of use %d lives, and with it a timer", i)
+		}
+	}
+	if len(used) != 4 {
+		t.Errorf("the store was used %d times, want 4", len(used))
+	}
+}
+
 func TestARenewalThatFailsLeavesTheOldSessionAndIsTriedAgainInTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -490,11 +575,19 @@ type memoryStore struct {
 	loadErr, saveErr    error
 	deleteErr           error
 	emptyMeansNilAndNil bool
+	used                *[]context.Context // if not nil, by each method
+}
+
+func (s *memoryStore) note(ctx context.Context) {
+	if s.used != nil {
+		*s.used = append(*s.used, ctx)
+	}
 }
 
 func (s *memoryStore) Load(ctx context.Context) (*kalshiauth.Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -511,6 +604,7 @@ func (s *memoryStore) Load(ctx context.Context) (*kalshiauth.Session, error) {
 func (s *memoryStore) Save(ctx context.Context, session *kalshiauth.Session) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note(ctx)
 	s.saves++
 	if err := ctx.Err(); err != nil {
 		return err
@@ -525,6 +619,7 @@ func (s *memoryStore) Save(ctx context.Context, session *kalshiauth.Session) (er
 func (s *memoryStore) Delete(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -776,6 +871,29 @@ func TestLogoutForgetsTheSessionEvenIfTheServerOrTheStoreFails(t *testing.T) {
 		if got := mustSession(t, src); got.Token() == first.Token() || logins.logins.Load() != 2 {
 			t.Errorf("%s: the session is still there", name)
 		}
+	}
+}
+
+func TestLogoutSaysThatAStoreCannotBeLocked(t *testing.T) {
+	t.Parallel()
+	srv, store := &loginServer{}, newLockingStore()
+	src := newClient(t, inMemory(srv)).LoginSource(creds(), kalshiauth.WithStore(store))
+	_ = mustSession(t, src)
+	store.lockErr = errors.New("no lock")
+	if err := src.Logout(t.Context()); !errors.Is(err, store.lockErr) || srv.logouts.Load() != 1 {
+		t.Errorf("%v, %d log-outs", err, srv.logouts.Load())
+	}
+}
+
+func TestLogoutEndsAStoredSessionThatCannotBeDeleted(t *testing.T) {
+	t.Parallel()
+	srv, store := &loginServer{}, &memoryStore{}
+	client := newClient(t, inMemory(srv))
+	_ = mustSession(t, client.LoginSource(creds(), kalshiauth.WithStore(store)))
+	store.deleteErr = errors.New("disk on fire")
+	src := client.LoginSource(creds(), kalshiauth.WithStore(store)) // has not used the session yet
+	if err := src.Logout(t.Context()); !errors.Is(err, store.deleteErr) || srv.logouts.Load() != 1 {
+		t.Errorf("%v, %d log-outs", err, srv.logouts.Load())
 	}
 }
 

@@ -58,7 +58,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for replays := 0; ; replays++ {
 		resp, err := c.caller.Transport.RoundTrip(c.withSession(req, session, body))
 		if err != nil {
-			return resp, input{session: session}.secrets().scrubError(err) // a malformed header may echo the session
+			return nil, input{session: session}.secrets().scrubError(err) // a malformed header may echo the session
 		}
 		doubt := &session.hidden().doubt
 		if resp.StatusCode != http.StatusUnauthorized {
@@ -126,7 +126,7 @@ func (c *config) isOrigin(u *url.URL) bool {
 func (c *config) withSession(req *http.Request, s *Session, body io.ReadCloser) *http.Request {
 	r := *req
 	r.Body = body
-	r.Header = make(http.Header, len(req.Header)+1)
+	r.Header = make(http.Header, len(req.Header)+1) // mutant: a hint
 	maps.Copy(r.Header, req.Header)
 	c.present(&r, s)
 	return &r

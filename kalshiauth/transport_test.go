@@ -3,6 +3,7 @@ package kalshiauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -153,6 +154,43 @@ func TestARenewalCostsNoConnection(t *testing.T) {
 	if n > 2 { // the login's, and the one whose 401 nobody has read by then
 		t.Errorf("%d connections, want 2", n)
 	}
+}
+
+func TestAReplaySendsTheBodyAnew(t *testing.T) {
+	t.Parallel()
+	var bodies []string
+	client := newClient(t, kalshiauth.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			data, _ := io.ReadAll(req.Body)
+			bodies = append(bodies, string(data))
+			return &http.Response{StatusCode: 401, Body: http.NoBody}, nil
+		}),
+	}))
+	req := newRequest(t, http.MethodPost, client.BaseURL()+"/x", strings.NewReader("body"))
+	resp, err := client.Transport(&ownInvalidator{}).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if len(bodies) != 2 || bodies[0] != "body" || bodies[1] != "body" {
+		t.Errorf("the bodies were %q", bodies)
+	}
+}
+
+func TestAnErrorBelowTheTransportIsTheCallers(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("the cause")
+	client := newClient(t, kalshiauth.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			return nil, fmt.Errorf("cannot send %q: %w", req.Header, cause)
+		}),
+	}))
+	authed := client.HTTPClient(kalshiauth.StaticSource(kalshiauth.SessionFromToken(userID, token)))
+	_, err := authed.Do(newRequest(t, http.MethodGet, client.BaseURL(), nil)) //nolint:bodyclose // none
+	if !errors.Is(err, cause) || !strings.Contains(err.Error(), "cannot send") {
+		t.Errorf("%v, want the cause", err)
+	}
+	assertNoSecret(t, "the error", err, token)
 }
 
 func TestARequestWhoseBodyCannotBeHadAgainGetsThe401(t *testing.T) {
