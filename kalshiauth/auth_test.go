@@ -68,6 +68,7 @@ func TestWrongInputIsNotSent(t *testing.T) {
 	for _, bad := range []string{
 		"", "trader", "@example.com", "trader@", "Trader <trader@example.com>", " trader@example.com",
 		"trader@example.com\n", "a@example.com,b@example.com", "trad\xffer@example.com", "a b@example.com", "a@b@example.com",
+		".a@localhost", "a..b@localhost", "a.@localhost", "a b@localhost",
 		".a@example.com", "a.@example.com", "a..b@example.com", "a@.example.com", "a@example.com.", "a@example..com", ".@.",
 	} {
 		_, err := client.Login(t.Context(), kalshiauth.Credentials{Email: bad, Password: password})

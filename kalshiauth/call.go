@@ -259,7 +259,7 @@ func readBody(resp *http.Response, contentTypes ...string) ([]byte, error) {
 	}
 	body, err := make([]byte, 0, size), error(nil)
 	for err == nil && len(body) < maxBody {
-		if len(body) == cap(body) {
+		if len(body) == cap(body) { // mutant: any other time does, too
 			body = slices.Grow(body, maxBody-len(body)) // at once, so that thousands of endless bodies do no harm
 		}
 		var n int

@@ -115,23 +115,27 @@ func TestTenThousandGoroutinesCauseOneLogin(t *testing.T) {
 	})
 }
 
-func TestCallersThatArriveAsALoginEndsCauseNoOther(t *testing.T) {
+// slowContext lets something happen when it is first asked whether it has ended.
+type slowContext struct {
+	context.Context
+
+	once sync.Once
+	then func()
+}
+
+func (c *slowContext) Err() error {
+	c.once.Do(c.then)
+	return c.Context.Err()
+}
+
+func TestACallerWhoFindsNoSessionWhileALoginEndsCausesNoOther(t *testing.T) {
 	t.Parallel()
-	for range 300 {
-		srv := &loginServer{}
-		src := newClient(t, inMemory(srv)).LoginSource(creds())
-		var wg sync.WaitGroup
-		for range 16 {
-			wg.Go(func() {
-				if session, err := src.Session(t.Context()); err != nil || !session.Valid() {
-					t.Errorf("got %v, %v", session, err)
-				}
-			})
-		}
-		wg.Wait()
-		if n := srv.logins.Load(); n != 1 {
-			t.Fatalf("%d logins, want 1", n)
-		}
+	srv := &loginServer{}
+	src := newClient(t, inMemory(srv)).LoginSource(creds())
+	var first *kalshiauth.Session
+	ctx := &slowContext{Context: t.Context(), then: func() { first = mustSession(t, src) }}
+	if session, err := src.Session(ctx); session == nil || session != first || srv.logins.Load() != 1 {
+		t.Errorf("%v, %v after %d logins, want the session of the first", session, err, srv.logins.Load())
 	}
 }
 
