@@ -117,7 +117,7 @@ func TestTenThousandGoroutinesCauseOneLogin(t *testing.T) {
 
 // slowContext lets something happen when it is first asked whether it has ended.
 type slowContext struct {
-	context.Context
+	context.Context //nolint:containedctx // is one
 
 	once sync.Once
 	then func()
