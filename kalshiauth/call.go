@@ -66,7 +66,7 @@ func (c *config) do(ctx context.Context, op *operation, in input) (*Session, err
 			return nil, err
 		}
 		wait := backoff(retries)
-		if answer := (*Error)(nil); errors.As(err, &answer) {
+		if answer, ok := err.(*Error); ok { //nolint:errorlint // as in unanswered
 			wait += answer.RetryAfter
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait { // mutant: they are never equal
@@ -120,7 +120,7 @@ func (c *config) try(ctx context.Context, op *operation, in input) (session *Ses
 
 // unanswered allows a retry where no answer came, or only that of something in front of the server.
 func unanswered(err error) bool {
-	if answer := (*Error)(nil); errors.As(err, &answer) {
+	if answer, ok := err.(*Error); ok { //nolint:errorlint // one that is wrapped is not of this call
 		switch answer.StatusCode {
 		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			return true
@@ -132,7 +132,7 @@ func unanswered(err error) bool {
 
 // unprocessed allows a retry only where the server cannot have processed the request.
 func unprocessed(err error) bool {
-	if answer := (*Error)(nil); errors.As(err, &answer) {
+	if answer, ok := err.(*Error); ok { //nolint:errorlint // as in unanswered
 		return answer.StatusCode == http.StatusServiceUnavailable && answer.hasRetryAfter
 	}
 	var op *net.OpError

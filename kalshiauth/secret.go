@@ -26,8 +26,9 @@ func newSecrets(list ...string) secrets {
 
 // scrub returns text without the secrets, as they are and escaped as in a URL, in JSON or in a quoted string.
 func (s secrets) scrub(text string) string {
+	escaped := strings.Contains(text, "%") || strings.Contains(text, "+") || strings.Contains(text, `\`)
 	for _, secret := range s {
-		if strings.ContainsAny(text, `%+\`) {
+		if escaped {
 			text = anyForm(secret).ReplaceAllLiteralString(text, redacted)
 		} else {
 			text = strings.ReplaceAll(text, secret, redacted)

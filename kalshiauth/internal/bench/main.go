@@ -24,7 +24,7 @@ const serveEnv = "KALSHIAUTH_BENCH_SERVE"
 func main() {
 	testing.Init()
 	var m meter
-	flag.IntVar(&m.rounds, "rounds", 31, "how often each client is measured")
+	flag.IntVar(&m.rounds, "rounds", 61, "how often each client is measured")
 	flag.DurationVar(&m.batch, "batch", 30*time.Millisecond, "how long each client runs in a round, about")
 	only := flag.String("only", "", "run only the suites whose names contain this")
 	flag.Parse()
