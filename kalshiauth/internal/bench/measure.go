@@ -82,13 +82,11 @@ func (m *meter) runSuite(s suite, places []place) (all results, verdicts []verdi
 			if err != nil {
 				return nil, nil, err
 			}
-			for _, t := range tasks {
-				measured, err := m.measure(t, p.name)
-				if err != nil {
-					return nil, nil, fmt.Errorf("%s, %s: %w", t.name, p.name, err)
-				}
-				all = append(all, measured...)
+			measured, err := m.measure(tasks, p.name)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", p.name, err)
 			}
+			all = append(all, measured...)
 		}
 		verdicts, err = s.judge(all)
 		if err != nil || !slices.ContainsFunc(verdicts, func(v verdict) bool { return v.grade == fail && v.noisy }) {
@@ -98,38 +96,44 @@ func (m *meter) runSuite(s suite, places []place) (all results, verdicts []verdi
 	return all, verdicts, err
 }
 
-// measure returns the figures of a task, at one goroutine and at all cores.
-func (m *meter) measure(t task, place string) (results, error) {
-	for _, c := range t.candidates {
-		if err := c.call(); err != nil {
-			return nil, fmt.Errorf("%s: %w", c.name, err)
+// measure returns the figures of tasks, at one goroutine and at all cores. Tasks take turns, too.
+func (m *meter) measure(tasks []task, place string) (all results, err error) {
+	counts, rounds := map[string]string{}, map[key][]figure{}
+	for _, t := range tasks {
+		for _, c := range t.candidates {
+			if err := c.call(); err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", t.name, c.name, err)
+			}
+		}
+		calibration, err := benchmark(t.candidates[0], oneCore, m.batch.String())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
+		}
+		counts[t.name] = fmt.Sprintf("%dx", calibration.N)
+		for _, cores := range []string{oneCore, allCores} {
+			for _, c := range t.candidates {
+				all = append(all, result{key: key{t.name, place, cores, c.name}})
+			}
 		}
 	}
-	calibration, err := benchmark(t.candidates[0], oneCore, m.batch.String())
-	if err != nil {
-		return nil, err
-	}
-	count := fmt.Sprintf("%dx", calibration.N)
-	all, rounds := results{}, make(map[key][]figure)
-	for round := range m.rounds {
+	for range m.rounds {
 		for _, cores := range []string{oneCore, allCores} {
-			var baseline float64
-			for i, c := range t.candidates {
-				r, err := benchmark(c, cores, count)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", c.name, err)
+			for _, t := range tasks {
+				var baseline float64
+				for i, c := range t.candidates {
+					r, err := benchmark(c, cores, counts[t.name])
+					if err != nil {
+						return nil, fmt.Errorf("%s, %s: %w", t.name, c.name, err)
+					}
+					n := float64(r.N)
+					f := figure{nanoseconds: float64(r.T) / n, bytes: float64(r.MemBytes) / n, allocs: float64(r.MemAllocs) / n}
+					if i == 0 {
+						baseline = f.nanoseconds
+					}
+					f.more, f.times = f.nanoseconds-baseline, f.nanoseconds/baseline
+					k := key{t.name, place, cores, c.name}
+					rounds[k] = append(rounds[k], f)
 				}
-				n := float64(r.N)
-				f := figure{nanoseconds: float64(r.T) / n, bytes: float64(r.MemBytes) / n, allocs: float64(r.MemAllocs) / n}
-				if i == 0 {
-					baseline = f.nanoseconds
-				}
-				f.more, f.times = f.nanoseconds-baseline, f.nanoseconds/baseline
-				k := key{t.name, place, cores, c.name}
-				if round == 0 {
-					all = append(all, result{key: k})
-				}
-				rounds[k] = append(rounds[k], f)
 			}
 		}
 	}
