@@ -166,6 +166,17 @@ func TestAServerThatEchoesSecretsDoesNotSpreadThem(t *testing.T) {
 	}
 }
 
+func TestEachKindOfEscapeAloneHidesNoSecret(t *testing.T) {
+	t.Parallel()
+	for _, form := range []string{"a secret phrase", "a+secret+phrase", "a%20secret phrase", `a\\u0020secret phrase`} {
+		client := newClient(t, inMemory(reply(400, `{"message":"no: `+form+`"}`)))
+		_, err := client.Login(t.Context(), kalshiauth.Credentials{Email: email, Password: "a secret phrase"})
+		if err == nil || !strings.Contains(err.Error(), `"no: [redacted]"`) {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+}
+
 func TestASecretIsNotShownWhereItBeginsWithAnother(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, inMemory(reply(400, `{"message":"no: secret-and-more secret"}`)))
