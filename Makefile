@@ -77,7 +77,7 @@ docs: ## render api/openapi.yaml as a page, build/docs/index.html; needs Node.js
 		grep -qF "\"operationId\":\"$$id\"" build/docs/index.html || { echo "docs: $$id is not on the page"; exit 1; }; \
 	done
 
-bench: ## compare requests, log-ins and log-outs with what else there is, in one run; about five minutes
+bench: ## compare requests, log-ins and log-outs with what else there is, in one run; about three minutes
 	cd kalshiauth/internal/bench && go run .
 
 faults: ## play every fault with each operation and an authenticated request, and count what stands
