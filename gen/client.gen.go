@@ -447,9 +447,22 @@ func NewLoginRequest(server string, body LoginJSONRequestBody) (*http.Request, e
 func NewLoginRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
-	requestURL := strings.TrimSuffix(server, "/") + "/log_in"
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
 
-	req, err := http.NewRequest(http.MethodPost, requestURL, body)
+	operationPath := fmt.Sprintf("/log_in")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -463,9 +476,22 @@ func NewLoginRequestWithBody(server string, contentType string, body io.Reader) 
 func NewLogoutRequest(server string) (*http.Request, error) {
 	var err error
 
-	requestURL := strings.TrimSuffix(server, "/") + "/log_out"
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
 
-	req, err := http.NewRequest(http.MethodPost, requestURL, nil)
+	operationPath := fmt.Sprintf("/log_out")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -488,9 +514,22 @@ func NewResetPasswordRequest(server string, body ResetPasswordJSONRequestBody) (
 func NewResetPasswordRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
-	requestURL := strings.TrimSuffix(server, "/") + "/passwords/reset"
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
 
-	req, err := http.NewRequest(http.MethodPost, requestURL, body)
+	operationPath := fmt.Sprintf("/passwords/reset")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -522,9 +561,22 @@ func NewResetPasswordConfirmRequestWithBody(server string, code string, contentT
 		return nil, err
 	}
 
-	requestURL := strings.TrimSuffix(server, "/") + fmt.Sprintf("/passwords/reset/%s/confirm", pathParam0)
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
 
-	req, err := http.NewRequest(http.MethodPut, requestURL, body)
+	operationPath := fmt.Sprintf("/passwords/reset/%s/confirm", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,137 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// ConfirmPasswordResetRequest Whose password to set, and to what.
+type ConfirmPasswordResetRequest struct {
+	// Password The new password, at least 6 characters.
+	//
+	// Example: a new and better password
+	Password string `json:"password"`
+
+	// UserID The user's ID, a query parameter of the e-mailed link.
+	//
+	// Example: 6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e
+	UserID string `json:"user_id"`
+}
+
+// ErrorResponse The body of an error response: a `JSONError`, or one in a field `error`, as later versions of the API send it. The
+// same four fields may come as response headers instead.
+type ErrorResponse struct {
+	// Code A short name of the error, for programs.
+	//
+	// Example: invalid_credentials
+	Code string `json:"code,omitempty"`
+
+	// Details More about what went wrong.
+	//
+	// Example: No account has this e-mail and password.
+	Details string `json:"details,omitempty"`
+
+	// Error A generic structure for error responses. No field is required.
+	Error JSONError `json:"error,omitempty"`
+
+	// Message What went wrong, for people.
+	//
+	// Example: Wrong e-mail or password.
+	Message string `json:"message,omitempty"`
+
+	// Service The part of the provider that reports the error.
+	//
+	// Example: users
+	Service string `json:"service,omitempty"`
+}
+
+// JSONError A generic structure for error responses. No field is required.
+type JSONError struct {
+	// Code A short name of the error, for programs.
+	//
+	// Example: invalid_credentials
+	Code string `json:"code,omitempty"`
+
+	// Details More about what went wrong.
+	//
+	// Example: No account has this e-mail and password.
+	Details string `json:"details,omitempty"`
+
+	// Message What went wrong, for people.
+	//
+	// Example: Wrong e-mail or password.
+	Message string `json:"message,omitempty"`
+
+	// Service The part of the provider that reports the error.
+	//
+	// Example: users
+	Service string `json:"service,omitempty"`
+}
+
+// LoginRequest Credentials of an account.
+type LoginRequest struct {
+	// Email The account's e-mail address.
+	//
+	// Example: trader@example.com
+	Email string `json:"email"`
+
+	// Password The account's password, at least 6 characters.
+	//
+	// Example: correct horse battery staple
+	Password string `json:"password"`
+}
+
+// LoginResponse A new session.
+type LoginResponse struct {
+	// AccessLevel Limits what an applicant may do. The set of levels is open.
+	//
+	// Example: trading
+	AccessLevel string `json:"access_level"`
+
+	// Token The access token, which the cookie `sessions` holds as well.
+	//
+	// Example: 3q2-7wEXAMPLE
+	Token string `json:"token"`
+
+	// UserID The user's ID, needed by every later call below `/users/{user_id}`.
+	//
+	// Example: 6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e
+	UserID string `json:"user_id"`
+}
+
+// ResetPasswordRequest Whose password to reset.
+type ResetPasswordRequest struct {
+	// Email The account's e-mail address.
+	//
+	// Example: trader@example.com
+	Email string `json:"email"`
+}
+
+// BadRequest The body of an error response: a `JSONError`, or one in a field `error`, as later versions of the API send it. The
+// same four fields may come as response headers instead.
+type BadRequest = ErrorResponse
+
+// Forbidden The body of an error response: a `JSONError`, or one in a field `error`, as later versions of the API send it. The
+// same four fields may come as response headers instead.
+type Forbidden = ErrorResponse
+
+// InternalServerError The body of an error response: a `JSONError`, or one in a field `error`, as later versions of the API send it. The
+// same four fields may come as response headers instead.
+type InternalServerError = ErrorResponse
+
+// ServiceUnavailable The body of an error response: a `JSONError`, or one in a field `error`, as later versions of the API send it. The
+// same four fields may come as response headers instead.
+type ServiceUnavailable = ErrorResponse
+
+// Unauthorized The body of an error response: a `JSONError`, or one in a field `error`, as later versions of the API send it. The
+// same four fields may come as response headers instead.
+type Unauthorized = ErrorResponse
+
+// LoginJSONRequestBody defines body for Login for application/json ContentType.
+type LoginJSONRequestBody = LoginRequest
+
+// ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
+type ResetPasswordJSONRequestBody = ResetPasswordRequest
+
+// ResetPasswordConfirmJSONRequestBody defines body for ResetPasswordConfirm for application/json ContentType.
+type ResetPasswordConfirmJSONRequestBody = ConfirmPasswordResetRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// Login Log in
