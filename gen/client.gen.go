@@ -24,7 +24,7 @@ const ServerURLProduction = "https://trading-api.kalshi.com/v1"
 
 // ConfirmPasswordResetRequest Whose password to set, and to what.
 type ConfirmPasswordResetRequest struct {
-	// Password The new password, at least 6 characters.
+	// Password The new password.
 	//
 	// Example: a new and better password
 	Password string `json:"password"`
@@ -41,25 +41,25 @@ type ErrorResponse struct {
 	// Code A short name of the error, for programs.
 	//
 	// Example: invalid_credentials
-	Code string `json:"code,omitempty"`
+	Code string `json:"code,omitempty,omitzero"`
 
 	// Details More about what went wrong.
 	//
 	// Example: No account has this e-mail and password.
-	Details string `json:"details,omitempty"`
+	Details string `json:"details,omitempty,omitzero"`
 
 	// Error A generic structure for error responses. No field is required.
-	Error JSONError `json:"error,omitempty"`
+	Error JSONError `json:"error,omitempty,omitzero"`
 
 	// Message What went wrong, for people.
 	//
 	// Example: Wrong e-mail or password.
-	Message string `json:"message,omitempty"`
+	Message string `json:"message,omitempty,omitzero"`
 
 	// Service The part of the provider that reports the error.
 	//
 	// Example: users
-	Service string `json:"service,omitempty"`
+	Service string `json:"service,omitempty,omitzero"`
 }
 
 // JSONError A generic structure for error responses. No field is required.
@@ -67,22 +67,22 @@ type JSONError struct {
 	// Code A short name of the error, for programs.
 	//
 	// Example: invalid_credentials
-	Code string `json:"code,omitempty"`
+	Code string `json:"code,omitempty,omitzero"`
 
 	// Details More about what went wrong.
 	//
 	// Example: No account has this e-mail and password.
-	Details string `json:"details,omitempty"`
+	Details string `json:"details,omitempty,omitzero"`
 
 	// Message What went wrong, for people.
 	//
 	// Example: Wrong e-mail or password.
-	Message string `json:"message,omitempty"`
+	Message string `json:"message,omitempty,omitzero"`
 
 	// Service The part of the provider that reports the error.
 	//
 	// Example: users
-	Service string `json:"service,omitempty"`
+	Service string `json:"service,omitempty,omitzero"`
 }
 
 // LoginRequest Credentials of an account.
@@ -92,7 +92,7 @@ type LoginRequest struct {
 	// Example: trader@example.com
 	Email string `json:"email"`
 
-	// Password The account's password, at least 6 characters.
+	// Password The account's password.
 	//
 	// Example: correct horse battery staple
 	Password string `json:"password"`
@@ -277,7 +277,7 @@ type ClientInterface interface {
 	// ResetPasswordConfirmWithBody Confirm a password reset
 	//
 	// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
-	// over then.
+	// ended by that.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -287,7 +287,7 @@ type ClientInterface interface {
 	// ResetPasswordConfirm Confirm a password reset
 	//
 	// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
-	// over then.
+	// ended by that.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -395,7 +395,7 @@ func (c *Client) ResetPassword(ctx context.Context, body ResetPasswordJSONReques
 // ResetPasswordConfirmWithBody Confirm a password reset
 //
 // Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
-// over then.
+// ended by that.
 //
 // Takes any type of body and a specified content type.
 //
@@ -415,7 +415,7 @@ func (c *Client) ResetPasswordConfirmWithBody(ctx context.Context, code string, 
 // ResetPasswordConfirm Confirm a password reset
 //
 // Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
-// over then.
+// ended by that.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -682,7 +682,7 @@ type ClientWithResponsesInterface interface {
 	// ResetPasswordConfirmWithBodyWithResponse Confirm a password reset
 	//
 	// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
-	// over then.
+	// ended by that.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -692,7 +692,7 @@ type ClientWithResponsesInterface interface {
 	// ResetPasswordConfirmWithResponse Confirm a password reset
 	//
 	// Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
-	// over then.
+	// ended by that.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1204,7 +1204,7 @@ func (c *ClientWithResponses) ResetPasswordWithResponse(ctx context.Context, bod
 // ResetPasswordConfirmWithBodyWithResponse Confirm a password reset
 //
 // Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
-// over then.
+// ended by that.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1220,7 +1220,7 @@ func (c *ClientWithResponses) ResetPasswordConfirmWithBodyWithResponse(ctx conte
 // ResetPasswordConfirmWithResponse Confirm a password reset
 //
 // Sets a new password, on presentation of the verification code from the e-mail. Every session of the account is
-// over then.
+// ended by that.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -14,7 +14,7 @@ import (
 
 // ConfirmPasswordResetRequest Whose password to set, and to what.
 type ConfirmPasswordResetRequest struct {
-	// Password The new password, at least 6 characters.
+	// Password The new password.
 	//
 	// Example: a new and better password
 	Password string `json:"password"`
@@ -31,25 +31,25 @@ type ErrorResponse struct {
 	// Code A short name of the error, for programs.
 	//
 	// Example: invalid_credentials
-	Code string `json:"code,omitempty"`
+	Code string `json:"code,omitempty,omitzero"`
 
 	// Details More about what went wrong.
 	//
 	// Example: No account has this e-mail and password.
-	Details string `json:"details,omitempty"`
+	Details string `json:"details,omitempty,omitzero"`
 
 	// Error A generic structure for error responses. No field is required.
-	Error JSONError `json:"error,omitempty"`
+	Error JSONError `json:"error,omitempty,omitzero"`
 
 	// Message What went wrong, for people.
 	//
 	// Example: Wrong e-mail or password.
-	Message string `json:"message,omitempty"`
+	Message string `json:"message,omitempty,omitzero"`
 
 	// Service The part of the provider that reports the error.
 	//
 	// Example: users
-	Service string `json:"service,omitempty"`
+	Service string `json:"service,omitempty,omitzero"`
 }
 
 // JSONError A generic structure for error responses. No field is required.
@@ -57,22 +57,22 @@ type JSONError struct {
 	// Code A short name of the error, for programs.
 	//
 	// Example: invalid_credentials
-	Code string `json:"code,omitempty"`
+	Code string `json:"code,omitempty,omitzero"`
 
 	// Details More about what went wrong.
 	//
 	// Example: No account has this e-mail and password.
-	Details string `json:"details,omitempty"`
+	Details string `json:"details,omitempty,omitzero"`
 
 	// Message What went wrong, for people.
 	//
 	// Example: Wrong e-mail or password.
-	Message string `json:"message,omitempty"`
+	Message string `json:"message,omitempty,omitzero"`
 
 	// Service The part of the provider that reports the error.
 	//
 	// Example: users
-	Service string `json:"service,omitempty"`
+	Service string `json:"service,omitempty,omitzero"`
 }
 
 // LoginRequest Credentials of an account.
@@ -82,7 +82,7 @@ type LoginRequest struct {
 	// Example: trader@example.com
 	Email string `json:"email"`
 
-	// Password The account's password, at least 6 characters.
+	// Password The account's password.
 	//
 	// Example: correct horse battery staple
 	Password string `json:"password"`
