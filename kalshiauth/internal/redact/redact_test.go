@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -167,3 +170,72 @@ type hidden struct{ err error }
 
 func (hidden) Error() string   { return "" }
 func (h hidden) Unwrap() error { return h.err }
+
+func isPassword(name string) bool { return name == "password" }
+
+func TestQueryMasksValuesByThemselvesAndByName(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"a=b&c=hunter22&d":       "a=b&c=[redacted]&d",
+		"password=x&pass%77ord=": "password=[redacted]&pass%77ord=[redacted]",
+		"hunter%32%32=b":         "[redacted]=b",
+		"hunter22":               "[redacted]",
+		"":                       "",
+	} {
+		if got := (redact.Secrets{"hunter22"}).Query(raw, isPassword); got != want {
+			t.Errorf("%q is shown as %q, want %q", raw, got, want)
+		}
+	}
+}
+
+func TestHeaderMasksValuesByThemselvesAndByName(t *testing.T) {
+	t.Parallel()
+	h := http.Header{"Cookie": {"a=b", "c=d"}, "X-A": {"fine", "hunter22 is secret"}, "X-B": nil}
+	got := (redact.Secrets{"hunter22"}).Header(h, "cookie")
+	if want := (http.Header{"Cookie": {redact.Mask, redact.Mask}, "X-A": {"fine", redact.Mask}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("the header is shown as %v, want %v", got, want)
+	}
+	if h.Get("Cookie") != "a=b" || h["X-A"][1] == redact.Mask {
+		t.Errorf("the caller's header has become %v", h)
+	}
+}
+
+func TestBodyMasksStringsByThemselvesAndByName(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"email":"a@b","password":"any","x":{"password":["y"]}}`:   `{"email":"a@b","password":"[redacted]","x":{"password":"[redacted]"}}`,
+		`["a < b","\u0068unter22 x",{"hunter22":1},null,true,1.50]`: `["a < b","[redacted]",{"[redacted]":1},null,true,1.50]`,
+		`[12345678,123456789]`:  `["[redacted]","[redacted]"]`,
+		`"hunter22"`:            `"[redacted]"`,
+		`email=a&x=hunter%3222`: `[redacted]`,
+		`{"a":"hunter22"`:       `[redacted]`,
+		`plain`:                 `plain`,
+		``:                      ``,
+	} {
+		if got := (redact.Secrets{"hunter22", "12345678"}).Body([]byte(body), isPassword); got != want {
+			t.Errorf("%s is shown as %s, want %s", body, got, want)
+		}
+	}
+}
+
+type chatty struct{ error }
+
+func (chatty) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("user", "trader@example.com"), slog.String("token", "hunter22"))
+}
+
+func TestALogValueIsMaskedLikeAText(t *testing.T) {
+	t.Parallel()
+	for _, value := range []error{chatty{io.EOF}, fmt.Errorf("saving: %w", chatty{io.EOF})} {
+		if got := (redact.Secrets{"hunter22"}).LogError(value).Value.String(); got != redact.Mask {
+			t.Errorf("the log shows %s", got)
+		}
+	}
+}
+
+func TestATextThatIsTooLongToSearchIsMasked(t *testing.T) {
+	t.Parallel()
+	if got := (redact.Secrets{"hunter22"}).Text(strings.Repeat("%25255c&amp;", 1<<20)); got != redact.Mask {
+		t.Errorf("%d bytes are shown", len(got))
+	}
+}
