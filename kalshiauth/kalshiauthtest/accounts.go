@@ -1,11 +1,12 @@
 package kalshiauthtest
 
 import (
-	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,39 +14,60 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/redact"
 )
 
 // A User is an account of the server.
 type User struct {
 	ID    string // a UUID
-	Email string
+	Email string // as passed to AddUser
 }
 
-// A Mail is what the owner of an account gets who asks for a new password.
+// A Mail is the message that the owner of an account gets after a request for a reset.
 type Mail struct {
 	Email  string
-	Code   string // what confirms the reset, once
+	Code   string // confirms the reset, once
 	UserID string
-	Link   string // has the code in its path, and the user's ID as the query parameter user_id; leads nowhere
+	Link   string // has Code in its path, and UserID as the query parameter user_id; there is no such site
 }
 
-// accounts is what the provider remembers.
+var (
+	errCredentials = &apiError{
+		http.StatusUnauthorized, "invalid_credentials", "Wrong e-mail or password.",
+		"No account has this e-mail and password.",
+	}
+	errLocked    = &apiError{http.StatusForbidden, "forbidden", "The account is locked.", "Contact support."}
+	errNoSession = &apiError{
+		http.StatusUnauthorized, "no_session", "You are not logged in.", "The session is missing or has ended.",
+	}
+	// One error for all, so that nobody learns which codes and users there are.
+	errCode = &apiError{
+		http.StatusBadRequest, "invalid_code", "The reset cannot be confirmed.",
+		"The code is wrong, used, expired, or another user's.",
+	}
+)
+
+// accounts is the state of the fake provider.
 type accounts struct {
 	now             func() time.Time
 	sessionLifetime time.Duration
 	codeLifetime    time.Duration
 	mailer          func(Mail)
+	issuer          string // every token and code begins with it, so that the request log can find them all
 
-	mu       sync.RWMutex        // guards what follows
-	byEmail  map[string]*account // by the address in lower case
-	sessions map[string]grant    // by token
-	codes    map[string]grant    // by code
-	outbox   []Mail
+	mu        sync.RWMutex        // guards the fields below
+	byEmail   map[string]*account // by the address in lower case
+	sessions  map[string]grant    // by token
+	codes     map[string]grant    // by code
+	outbox    []Mail
+	passwords map[string]bool // all that accounts have or had, for the request log
 }
 
 type account struct {
 	user     User
-	password [sha256.Size]byte // its hash
+	password [sha256.Size]byte // the hash of the password
+	locked   bool
 }
 
 // A grant is a session or a code.
@@ -55,44 +77,67 @@ type grant struct {
 }
 
 func newAccounts() *accounts {
-	return &accounts{
+	a := &accounts{
 		now:             time.Now,
 		sessionLifetime: 30 * time.Minute,
 		codeLifetime:    time.Hour,
 		mailer:          func(Mail) {},
-		byEmail:         make(map[string]*account),
-		sessions:        make(map[string]grant),
-		codes:           make(map[string]grant),
+		issuer:          rand.Text(),
 	}
+	a.reset()
+	return a
 }
 
-// AddUser adds an account. It panics if the e-mail address has one already, in upper or lower case, and if address or
-// password are ones with which nobody could log in.
-func (s *Server) AddUser(email, password string) User {
-	if problem := cmp.Or(wrongEmail(email), wrongPassword(password)); problem != "" {
-		panic(fmt.Sprintf("kalshiauthtest: AddUser(%q): %s", email, problem))
-	}
-	a, key := s.accounts, strings.ToLower(email)
+// reset removes everything.
+func (a *accounts) reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.byEmail[key] != nil {
-		panic(fmt.Sprintf("kalshiauthtest: AddUser(%q): the address has an account already", email))
-	}
-	added := &account{user: User{ID: uuid.NewString(), Email: email}, password: sha256.Sum256([]byte(password))}
-	a.byEmail[key] = added
+	a.byEmail = make(map[string]*account)
+	a.sessions = make(map[string]grant)
+	a.codes = make(map[string]grant)
+	a.outbox = nil
+	a.passwords = make(map[string]bool)
+}
+
+// change calls f with the account that has an address, or nil if none has.
+func (a *accounts) change(email string, f func(*account)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f(a.byEmail[strings.ToLower(email)])
+}
+
+// mustChange is change for a method of [Server], which panics where no account has the address.
+func (a *accounts) mustChange(method, email string, f func(*account)) {
+	a.change(email, func(owner *account) {
+		if owner == nil {
+			panic(fmt.Sprintf("kalshiauthtest: %s(%q): no account has this address", method, email))
+		}
+		f(owner)
+	})
+}
+
+func (a *accounts) add(email, password string) User {
+	added := &account{user: User{ID: uuid.NewString(), Email: email}}
+	a.change(email, func(owner *account) {
+		if owner != nil {
+			panic(fmt.Sprintf("kalshiauthtest: AddUser(%q): the address has an account already", email))
+		}
+		a.byEmail[strings.ToLower(email)] = added
+		a.setPassword(added, password)
+	})
 	return added.user
 }
 
-// Outbox returns the mails that were sent, the oldest first.
-func (s *Server) Outbox() []Mail {
-	s.accounts.mu.RLock()
-	defer s.accounts.mu.RUnlock()
-	return slices.Clone(s.accounts.outbox)
+// setPassword sets a password and ends the account's sessions and codes. The caller holds a.mu.
+func (a *accounts) setPassword(owner *account, password string) {
+	owner.password = sha256.Sum256([]byte(password))
+	a.passwords[password] = true
+	deleteOf(a.sessions, owner)
+	deleteOf(a.codes, owner)
 }
 
-// Sessions returns how many sessions are alive.
-func (s *Server) Sessions() int {
-	a, now, alive := s.accounts, s.accounts.now(), 0
+func (a *accounts) countSessions() (alive int) {
+	now := a.now()
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	for _, session := range a.sessions {
@@ -103,32 +148,49 @@ func (s *Server) Sessions() int {
 	return alive
 }
 
-// ExpireSessions ends all sessions, as if their lifetime were over.
-func (s *Server) ExpireSessions() {
-	s.accounts.mu.Lock()
-	defer s.accounts.mu.Unlock()
-	clear(s.accounts.sessions)
-}
-
-// login begins a session, if the password is right.
-func (a *accounts) login(email, password string) (user User, token string, ok bool) {
-	hash := sha256.Sum256([]byte(password))
-	token, end := rand.Text(), a.now().Add(a.sessionLifetime)
-	// One lock from the check to the session: a reset in between would not end it.
+func (a *accounts) expireSessions() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	owner, known := a.byEmail[strings.ToLower(email)]
-	if !known {
-		owner = new(account) // compared all the same, so that the time taken tells nothing
-	}
-	if subtle.ConstantTimeCompare(hash[:], owner.password[:]) != 1 || !known {
-		return User{}, "", false
-	}
-	a.sessions[token] = grant{owner, end}
-	return owner.user, token, true
+	clear(a.sessions)
 }
 
-// session returns whose session a token is, if it is alive.
+func (a *accounts) mails() []Mail {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return slices.Clone(a.outbox)
+}
+
+// secrets returns the texts that the request log must not show.
+func (a *accounts) secrets() redact.Secrets {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return append(redact.Secrets{a.issuer}, slices.Collect(maps.Keys(a.passwords))...)
+}
+
+// login begins a session.
+func (a *accounts) login(email, password string) (user User, token string, refused *apiError) {
+	hash := sha256.Sum256([]byte(password))
+	token, end := a.issuer+rand.Text(), a.now().Add(a.sessionLifetime)
+	// One lock for the check and the new session: otherwise, a reset in between would not end the session.
+	a.change(email, func(owner *account) {
+		known := owner != nil
+		if !known {
+			owner = new(account) // compared too, so that the time taken does not tell whether the account exists
+		}
+		switch {
+		case subtle.ConstantTimeCompare(hash[:], owner.password[:]) != 1 || !known:
+			refused = errCredentials
+		case owner.locked:
+			refused = errLocked
+		default:
+			user = owner.user
+			a.sessions[token] = grant{owner, end}
+		}
+	})
+	return user, token, refused
+}
+
+// session returns the user whose session has this token, if the session has not ended.
 func (a *accounts) session(token string) (User, bool) {
 	now := a.now()
 	a.mu.RLock()
@@ -140,53 +202,50 @@ func (a *accounts) session(token string) (User, bool) {
 	return session.owner.user, true
 }
 
-// logout ends the session of a token, and reports whether it was alive.
-func (a *accounts) logout(token string) bool {
+// logout ends the session of a token.
+func (a *accounts) logout(token string) (refused *apiError) {
 	now := a.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	session, ok := a.sessions[token]
 	delete(a.sessions, token)
-	return ok && now.Before(session.end)
+	if !ok || !now.Before(session.end) {
+		return errNoSession
+	}
+	return nil
 }
 
 // mailCode mails a code to the owner of an address, if it has one.
 func (a *accounts) mailCode(email string) {
-	mail := Mail{Code: rand.Text()}
+	mail := Mail{Code: a.issuer + rand.Text()}
 	end := a.now().Add(a.codeLifetime)
-	a.mu.Lock()
-	owner := a.byEmail[strings.ToLower(email)]
-	if owner == nil {
-		a.mu.Unlock()
-		return
+	a.change(email, func(owner *account) {
+		if owner == nil {
+			return
+		}
+		mail.Email, mail.UserID = owner.user.Email, owner.user.ID
+		mail.Link = "https://kalshi.example/reset-password/" + mail.Code + "?user_id=" + url.QueryEscape(mail.UserID)
+		a.codes[mail.Code] = grant{owner, end}
+		a.outbox = append(a.outbox, mail)
+	})
+	if mail.Email != "" {
+		a.mailer(mail) // without the lock, since it may call the server
 	}
-	mail.Email, mail.UserID = owner.user.Email, owner.user.ID
-	mail.Link = "https://kalshi.example/reset-password/" + mail.Code + "?user_id=" + url.QueryEscape(mail.UserID)
-	a.codes[mail.Code] = grant{owner, end}
-	a.outbox = append(a.outbox, mail)
-	a.mu.Unlock()
-	a.mailer(mail) // without the lock: it may ask the server
 }
 
-// resetPassword sets a user's password, if the code is theirs, and ends what the old one or its reset had granted.
-func (a *accounts) resetPassword(code, userID, password string) bool {
-	hash, now := sha256.Sum256([]byte(password)), a.now()
+// resetPassword sets a user's password, if the code was mailed to that user.
+func (a *accounts) resetPassword(code, userID, password string) (refused *apiError) {
+	now := a.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	granted, ok := a.codes[code]
 	if !ok || !now.Before(granted.end) || !strings.EqualFold(granted.owner.user.ID, userID) {
-		return false
+		return errCode
 	}
-	granted.owner.password = hash
-	deleteOf(a.sessions, granted.owner)
-	deleteOf(a.codes, granted.owner)
-	return true
+	a.setPassword(granted.owner, password)
+	return nil
 }
 
 func deleteOf(grants map[string]grant, owner *account) {
-	for secret, g := range grants {
-		if g.owner == owner {
-			delete(grants, secret)
-		}
-	}
+	maps.DeleteFunc(grants, func(_ string, g grant) bool { return g.owner == owner })
 }

@@ -40,3 +40,42 @@ func Example() {
 	// true
 	// true
 }
+
+// A server without a listener serves every host, also in a bubble of testing/synctest.
+func ExampleServer_Transport() {
+	server := kalshiauthtest.NewUnstartedServer(kalshiauthtest.WithPathPrefix("/v1"))
+	defer server.Close()
+	server.AddUser("trader@example.com", "correct horse")
+
+	// No base URL: the client believes that it talks to Kalshi.
+	client, err := kalshiauth.New(kalshiauth.WithHTTPClient(&http.Client{Transport: server.Transport()}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	trader := kalshiauth.Credentials{Email: "trader@example.com", Password: "correct horse"}
+	session, err := client.Login(context.Background(), trader)
+	fmt.Println(session.Valid(), err)
+	// Output: true <nil>
+}
+
+func ExampleServer_RequestLog() {
+	server := kalshiauthtest.NewServer()
+	defer server.Close()
+	server.AddUser("trader@example.com", "correct horse")
+	server.Lock("trader@example.com")
+
+	client, err := kalshiauth.New(kalshiauth.WithBaseURL(server.URL))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	trader := kalshiauth.Credentials{Email: "trader@example.com", Password: "correct horse"}
+	_, err = client.Login(context.Background(), trader)
+	fmt.Println(errors.Is(err, kalshiauth.ErrForbidden), server.Requests("Login"))
+	last := server.RequestLog()[0]
+	fmt.Println(last.Method, last.Path, last.Operation, last.Status, last.Body)
+	// Output:
+	// true 1
+	// POST /log_in Login 403 {"email":"trader@example.com","password":"[redacted]"}
+}

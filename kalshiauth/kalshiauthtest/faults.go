@@ -2,68 +2,82 @@ package kalshiauthtest
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/kalshiauth/kalshiauth-go/gen/server"
 )
 
-// Status answers with an error of a status from 400 to 599, in the documented body and headers.
+// Status answers with an error status from 400 to 599, and with the documented body and headers of an error.
 func Status(code int) func(http.Handler) http.Handler {
-	if code < 400 || code > 599 {
-		panic(fmt.Sprintf("kalshiauthtest: Status(%d): not the status of an error", code))
+	return instead(fault("Status", code).write)
+}
+
+// StatusRetryAfter is [Status] with a Retry-After header of d, rounded up to whole seconds. It panics if d is negative.
+func StatusRetryAfter(code int, d time.Duration) func(http.Handler) http.Handler {
+	if d < 0 {
+		panic(fmt.Sprintf("kalshiauthtest: StatusRetryAfter(%d, %v): a negative duration", code, d))
 	}
-	message := http.StatusText(code)
-	if message == "" {
-		message = fmt.Sprintf("Status %d", code)
+	failure := fault("StatusRetryAfter", code)
+	seconds := d / time.Second
+	if d%time.Second > 0 {
+		seconds++
 	}
-	name := strings.ToLower(strings.NewReplacer(" ", "_", "-", "_", "'", "").Replace(message))
-	return instead(func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, code, name, message, "A fault that the test asked for.")
+	return instead(func(w http.ResponseWriter) {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+		failure.write(w)
 	})
 }
 
-// HTML answers with a page, as a proxy or a captive portal does, with a status that has a body.
+// fault returns the error of a status.
+func fault(function string, code int) *apiError {
+	if code < 400 || code > 599 {
+		panic(fmt.Sprintf("kalshiauthtest: %s(%d): not the status of an error", function, code))
+	}
+	message := cmp.Or(http.StatusText(code), fmt.Sprintf("Status %d", code))
+	name := strings.ToLower(strings.NewReplacer(" ", "_", "-", "_", "'", "").Replace(message))
+	return &apiError{code, name, message, "A fault that the test asked for."}
+}
+
+// HTML answers with an HTML page, as a proxy or a captive portal does. The status is from 200 to 599 and allows a body.
 func HTML(status int) func(http.Handler) http.Handler {
 	if status < 200 || status > 599 || !hasBody(status) {
 		panic(fmt.Sprintf("kalshiauthtest: HTML(%d): not the status of a page", status))
 	}
 	title := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
-	return instead(func(w http.ResponseWriter, _ *http.Request) {
+	return instead(func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
 		_, _ = fmt.Fprintf(w, "<html>\n<head><title>%[1]s</title></head>\n<body><h1>%[1]s</h1></body>\n</html>\n", title)
 	})
 }
 
-// Redirect answers with a redirect, from 300 to 399, to a location, which is sent as it is.
+// Redirect answers with a status from 300 to 399 and a Location header, which is sent unchanged.
 func Redirect(status int, location string) func(http.Handler) http.Handler {
 	if status < 300 || status > 399 {
 		panic(fmt.Sprintf("kalshiauthtest: Redirect(%d): not the status of a redirect", status))
 	}
-	return instead(func(w http.ResponseWriter, _ *http.Request) {
+	return instead(func(w http.ResponseWriter) {
 		w.Header().Set("Location", location)
 		w.WriteHeader(status)
 	})
 }
 
-// Delay lets time pass before the server begins to answer. If the client leaves in the meantime, or the server is
-// closed, there is no answer, and nothing is done.
+// Delay waits for d before the server handles the request. If the client disconnects in the meantime, or the server is
+// closed, the request is not handled.
 func Delay(d time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			// Only once the body is read does net/http look whether the client leaves.
+			// net/http notices that the client disconnects only after the body has been read.
 			head, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
 			whole := r.WithContext(r.Context())
-			whole.Body = &replayed{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+			whole.Body = body{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
 			select {
 			case <-time.After(d):
 				next.ServeHTTP(w, whole)
@@ -76,24 +90,21 @@ func Delay(d time.Duration) func(http.Handler) http.Handler {
 	}
 }
 
-type replayed struct {
-	io.Reader
-	io.Closer
-}
-
-// Hang never answers. It ends when the client leaves or the server is closed.
+// Hang never answers. It ends when the client disconnects or the server is closed.
 func Hang() func(http.Handler) http.Handler {
-	return instead(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // as in Delay
-		select {
-		case <-r.Context().Done():
-		case <-closed(r):
-		}
-		panic(http.ErrAbortHandler)
-	})
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // as in Delay
+			select {
+			case <-r.Context().Done():
+			case <-closed(r):
+			}
+			panic(http.ErrAbortHandler)
+		})
+	}
 }
 
-// closed returns what ends when the server does that r came to.
+// closed returns the channel that is closed with the server of r, or nil if a fault runs without a server.
 func closed(r *http.Request) <-chan struct{} {
 	if s := serverOf(r); s != nil {
 		return s.closed
@@ -101,8 +112,8 @@ func closed(r *http.Request) <-chan struct{} {
 	return nil
 }
 
-// CutBody does what was asked for, but breaks the connection in the middle of the body. An answer without a body has
-// nothing to cut, and comes whole.
+// CutBody handles the request, but breaks the connection in the middle of the response's body. A response without a
+// body is sent completely.
 func CutBody() func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -120,8 +131,8 @@ func CutBody() func(http.Handler) http.Handler {
 	}
 }
 
-// Garbage does what was asked for, and answers with the right status and headers, but with a body that only claims to
-// be JSON. A status that has no body, such as 204, comes without one.
+// Garbage handles the request and sends the right status and headers, but a body that is not JSON, with a JSON content
+// type. A response whose status allows no body, such as 204, is sent unchanged.
 func Garbage() func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -138,19 +149,18 @@ func Garbage() func(http.Handler) http.Handler {
 	}
 }
 
-// On limits a fault to one operation of the document, such as "Login". It works in [Server.Intercept] only.
-func On(operationID string, fault func(http.Handler) http.Handler) func(http.Handler) http.Handler {
-	if _, ok := reflect.TypeFor[server.ServerInterface]().MethodByName(operationID); !ok {
-		panic(fmt.Sprintf("kalshiauthtest: On(%q): the document has no such operation", operationID))
-	}
+// On limits a fault to one operation of the document, such as "Login", or to one pattern of [Server.Handle], such as
+// "GET /portfolio/balance". It works in [Server.Intercept] only.
+func On(target string, fault func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	target = mustBeTarget("On", target)
 	return either(fault, func(r *http.Request) bool {
 		s := serverOf(r)
-		return s != nil && s.operation(r) == operationID
+		return s != nil && s.target(r) == target
 	})
 }
 
-// Times limits a fault to the first n requests that come to it after [Server.Intercept]: On("Login", Times(2, fault))
-// counts log-ins, Times(2, On("Login", fault)) counts requests.
+// Times limits a fault to the first n requests that reach it after [Server.Intercept]: On("Login", Times(2, fault))
+// counts log-ins, and Times(2, On("Login", fault)) counts all requests. It panics if n is negative.
 func Times(n int, fault func(http.Handler) http.Handler) func(http.Handler) http.Handler {
 	if n < 0 {
 		panic(fmt.Sprintf("kalshiauthtest: Times(%d): a negative number", n))
@@ -161,7 +171,7 @@ func Times(n int, fault func(http.Handler) http.Handler) func(http.Handler) http
 	}
 }
 
-// either has requests for which faulty holds answered by the fault.
+// either passes requests for which faulty is true to the fault, and others to next.
 func either(fault func(http.Handler) http.Handler, faulty func(*http.Request) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		broken := fault(next)
@@ -175,49 +185,17 @@ func either(fault func(http.Handler) http.Handler, faulty func(*http.Request) bo
 	}
 }
 
-// instead answers in place of the server.
-func instead(answer http.HandlerFunc) func(http.Handler) http.Handler {
-	return func(http.Handler) http.Handler { return answer }
+// instead returns a fault that answers in place of the server.
+func instead(answer func(http.ResponseWriter)) func(http.Handler) http.Handler {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) })
+	}
 }
 
-// record has next answer, puts the headers of the answer into w's, and returns the rest.
+// record calls next, copies the headers of its response to w, and returns the status and the body.
 func record(w http.ResponseWriter, r *http.Request, next http.Handler) (status int, body []byte) {
 	rec := httptest.NewRecorder()
 	next.ServeHTTP(rec, r)
 	maps.Copy(w.Header(), rec.Result().Header)
 	return rec.Code, rec.Body.Bytes()
-}
-
-func hasBody(status int) bool {
-	return status != http.StatusNoContent && status != http.StatusNotModified
-}
-
-// operationNames serves each operation by naming it, so that the generated routes tell which one a request is.
-type operationNames struct{}
-
-var _ server.ServerInterface = operationNames{}
-
-const operationHeader = "Operation"
-
-func (operationNames) Login(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set(operationHeader, "Login")
-}
-
-func (operationNames) Logout(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set(operationHeader, "Logout")
-}
-
-func (operationNames) ResetPassword(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set(operationHeader, "ResetPassword")
-}
-
-func (operationNames) ResetPasswordConfirm(w http.ResponseWriter, _ *http.Request, _ string) {
-	w.Header().Set(operationHeader, "ResetPasswordConfirm")
-}
-
-// operation returns the operationId of what r asks for, or "" if it is none.
-func (s *Server) operation(r *http.Request) string {
-	rec := httptest.NewRecorder()
-	s.names.ServeHTTP(rec, r)
-	return rec.Header().Get(operationHeader)
 }

@@ -62,6 +62,23 @@ func TestStatusIsADocumentedError(t *testing.T) {
 	}
 }
 
+func TestStatusRetryAfterRoundsUp(t *testing.T) {
+	t.Parallel()
+	srv, _ := newServer(t)
+	for d, want := range map[time.Duration]string{
+		0: "0", 1: "1", time.Second: "1", time.Second + 1: "2", 90 * time.Second: "90", 1<<63 - 1: "9223372037",
+	} {
+		srv.Intercept(kalshiauthtest.StatusRetryAfter(429, d))
+		got := login(t, srv, email, password)
+		wantError(t, got, 429)
+		if got.header.Get("Retry-After") != want {
+			t.Errorf("%v is Retry-After: %s, want %s", d, got.header.Get("Retry-After"), want)
+		}
+	}
+	wantPanic(t, "StatusRetryAfter", func() { kalshiauthtest.StatusRetryAfter(200, 0) })
+	wantPanic(t, "negative", func() { kalshiauthtest.StatusRetryAfter(503, -1) })
+}
+
 func TestHTMLIsAProxysPage(t *testing.T) {
 	t.Parallel()
 	srv, _ := newServer(t)
@@ -326,6 +343,28 @@ func TestOnBreaksOneOperationOnly(t *testing.T) {
 	}
 	for _, unknown := range []string{"", "login", "Signup"} {
 		wantPanic(t, "no such operation", func() { kalshiauthtest.On(unknown, kalshiauthtest.Status(500)) })
+	}
+}
+
+func TestOnBreaksOnePatternOnly(t *testing.T) {
+	t.Parallel()
+	for _, opts := range [][]kalshiauthtest.Option{nil, {kalshiauthtest.WithPathPrefix("/v1")}} {
+		srv, _ := newServer(t, opts...)
+		whoami(srv)
+		srv.Handle("/users/{id}/balance", http.NotFoundHandler())
+		for _, pattern := range []string{"GET  /whoami", "/users/{id}/balance"} {
+			srv.Intercept(kalshiauthtest.On(pattern, kalshiauthtest.Status(599)))
+			for path, broken := range map[string]bool{
+				"/whoami": pattern == "GET  /whoami", "/users/7/balance": pattern != "GET  /whoami", "/log_in": false,
+			} {
+				if got := send(t, srv, "GET", path, ""); (got.status == 599) != broken {
+					t.Errorf("with %s broken, GET %s is %d", pattern, path, got.status)
+				}
+			}
+		}
+	}
+	for _, wrong := range []string{"GET example.com/", "GET /{x", "G=T /x"} {
+		wantPanic(t, "not a pattern", func() { kalshiauthtest.On(wrong, kalshiauthtest.Status(500)) })
 	}
 }
 

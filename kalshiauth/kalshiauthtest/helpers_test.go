@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
@@ -17,6 +18,13 @@ const (
 	password    = "correct horse"
 	newPassword = "battery staple"
 	jsonType    = "Content-Type: application/json"
+)
+
+// minPassword is the document's limit, and short a password with one character too few.
+var (
+	minPassword = int(document.API().Spec.Components.Schemas["LoginRequest"].Value.Properties["password"].Value.MinLength)
+	short       = strings.Repeat("5", minPassword-1)
+	tooShort    = fmt.Sprintf("at least %d characters", minPassword)
 )
 
 // newServer starts a server with one account.

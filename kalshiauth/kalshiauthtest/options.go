@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// An Option configures a [Server]. A wrong one panics.
+// An Option configures a [Server]. An option with an invalid argument panics.
 type Option func(*Server)
 
 // WithPathPrefix serves everything below a path, such as "/v1", as Kalshi does. The default is none.
@@ -20,8 +20,8 @@ func WithPathPrefix(prefix string) Option {
 	return func(s *Server) { s.prefix = prefix }
 }
 
-// WithSessionLifetime sets how long a session lives after the log-in, used or not. The default is 30 minutes. Nothing
-// announces the end but a 401.
+// WithSessionLifetime sets how long a session lives after the log-in, whether it is used or not. The default is 30
+// minutes. The server does not announce the end: later requests get a 401.
 func WithSessionLifetime(d time.Duration) Option {
 	mustBePositive("WithSessionLifetime", d)
 	return func(s *Server) { s.accounts.sessionLifetime = d }
@@ -39,8 +39,8 @@ func mustBePositive(option string, d time.Duration) {
 	}
 }
 
-// WithClock sets the clock by which sessions and codes end. It is called from many goroutines at once. The default is
-// [time.Now].
+// WithClock sets the clock by which sessions and codes expire. The default is [time.Now]. now must be safe for
+// concurrent use.
 func WithClock(now func() time.Time) Option {
 	if now == nil {
 		panic("kalshiauthtest: WithClock: the clock is nil")
@@ -48,8 +48,8 @@ func WithClock(now func() time.Time) Option {
 	return func(s *Server) { s.accounts.now = now }
 }
 
-// WithMailer sets what is called for each mail, besides putting it into [Server.Outbox], and before the request that
-// asked for it is answered. It is called from many goroutines at once.
+// WithMailer sets a function that the server calls for each mail, after adding it to [Server.Outbox] and before it
+// answers the request for the reset. send must be safe for concurrent use.
 func WithMailer(send func(Mail)) Option {
 	if send == nil {
 		panic("kalshiauthtest: WithMailer: the mailer is nil")
@@ -57,7 +57,8 @@ func WithMailer(send func(Mail)) Option {
 	return func(s *Server) { s.accounts.mailer = send }
 }
 
-// WithTLS has [NewServer] listen with TLS, and offer HTTP/2. [Server.Client] trusts the certificate.
+// WithTLS makes [NewServer] listen with TLS, and offer HTTP/2. [Server.Client] trusts the certificate. It has no effect
+// on [NewUnstartedServer].
 func WithTLS() Option {
 	return func(s *Server) { s.tls = true }
 }

@@ -122,7 +122,7 @@ func TestCodesAreGoodForTheirUserOnlyAndNotSpentByMistakes(t *testing.T) {
 		"lower case":        confirm(t, srv, strings.ToLower(code), user.ID, newPassword),
 		"other's user ID":   confirm(t, srv, code, other.ID, newPassword),
 		"no user ID":        confirm(t, srv, code, "", newPassword),
-		"short password":    confirm(t, srv, code, user.ID, "12345"),
+		"short password":    confirm(t, srv, code, user.ID, short),
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantError(t, got, http.StatusBadRequest)
@@ -149,6 +149,17 @@ func TestMalformedConfirmIs400(t *testing.T) {
 	wantError(t, send(t, srv, "PUT", path, good+"]", jsonType), http.StatusBadRequest)
 	wantError(t, send(t, srv, "PUT", path, good, "Content-Type: text/json"), http.StatusBadRequest)
 	wantEmpty(t, send(t, srv, "PUT", path, good, jsonType), http.StatusNoContent)
+}
+
+// encoding/json takes "Password" for "password", but the document does not check it.
+func TestAFieldInAnotherCaseIsUnknown(t *testing.T) {
+	t.Parallel()
+	srv, user := newServer(t)
+	path := "/passwords/reset/" + resetCode(t, srv, email).Code + "/confirm"
+	wantError(t, send(t, srv, "PUT", path, `{"user_id":"`+user.ID+`","Password":"battery staple"}`, jsonType), http.StatusBadRequest)
+	body := `{"user_id":"` + user.ID + `","password":"battery staple","Password":"` + short + `","USER_ID":1}`
+	wantEmpty(t, send(t, srv, "PUT", path, body, jsonType), http.StatusNoContent)
+	wantStatus(t, login(t, srv, email, newPassword), http.StatusOK)
 }
 
 func TestCodesExpire(t *testing.T) {

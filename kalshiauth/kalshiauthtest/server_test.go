@@ -90,6 +90,7 @@ func TestHandlePanicsForAWrongPattern(t *testing.T) {
 	whoami(srv)
 	wantPanic(t, "not a pattern", func() { srv.Handle("GET example.com/x", http.NotFoundHandler()) })
 	wantPanic(t, "not a pattern", func() { srv.Handle("", http.NotFoundHandler()) })
+	wantPanic(t, "not a pattern", func() { srv.Handle("GET /{x", http.NotFoundHandler()) })
 	wantPanic(t, "handler is nil", func() { srv.Handle("/x", nil) })
 	func() {
 		defer func() {
