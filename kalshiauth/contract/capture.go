@@ -7,21 +7,21 @@ import (
 	"sync"
 )
 
-// maxBody is how much of a body is looked at.
+// maxBody is the size of the longest body that is checked, in bytes.
 const maxBody = 64 << 10
 
-// body is what is known of a body.
+// A body is what was captured of a body.
 type body struct {
 	data  []byte
-	whole bool // data is all of it
-	long  bool // it is longer than maxBody
+	whole bool // data is the complete body
+	long  bool // the body is longer than maxBody
 }
 
-// capture keeps what passes of a body.
+// A capture keeps what is read or written of a body.
 type capture struct {
 	length int64 // -1: not known
 
-	mu    sync.Mutex // guards what follows: net/http may read a request after its response
+	mu    sync.Mutex // guards the fields below; net/http may read a request after its response
 	data  []byte
 	long  bool
 	ended bool
@@ -38,15 +38,15 @@ func (c *capture) write(p []byte) {
 	}
 }
 
-// end says that all of the body has passed.
+// end marks the body as complete.
 func (c *capture) end() {
 	c.mu.Lock()
 	c.ended = true
 	c.mu.Unlock()
 }
 
-// body returns what has passed so far. A JSON value is whole even if its reader did not wait for the end, as
-// json.Decoder does not.
+// body returns what was captured so far. A complete JSON value counts as the whole body, since json.Decoder does not
+// read to the end.
 func (c *capture) body() body {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,12 +54,12 @@ func (c *capture) body() body {
 	return body{data: c.data, whole: whole && !c.long, long: c.long}
 }
 
-// capturedBody is a body whose reader does not notice that somebody else looks.
+// A capturedBody copies what is read from a body to a capture.
 type capturedBody struct {
 	io.ReadCloser
 
 	capture *capture
-	end     func() // called at its end; may be called again
+	end     func() // called at the end of the body, maybe more than once
 }
 
 func (b *capturedBody) Read(p []byte) (int, error) {

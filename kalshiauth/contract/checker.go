@@ -4,37 +4,36 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
 
-// A Checker holds passing traffic against the document. It is safe for concurrent use.
+// A Checker checks the traffic of a program or server against the document. It is safe for concurrent use.
 type Checker struct {
-	base baseURL
-	ops  []*operation
+	rules *rules
 
-	mu     sync.Mutex // keeps calls of report apart
-	report func(Violation)
+	mu     sync.Mutex
+	report func(Violation) // guarded by mu, so that calls do not overlap
 }
 
-// New returns a Checker of the requests below baseURL; others pass untouched. report is called once a violation, when
-// the body of the exchange has ended: its reader has met the end or an error, or has closed it, or its handler has
-// returned. Calls do not overlap, so report must not use the Checker.
+// New returns a Checker for requests below baseURL. Other requests pass unchecked. The Checker calls report once for
+// each violation, when the exchange has ended: the response's body has been read to its end, has failed or was closed,
+// or the handler has returned. The calls of report do not overlap. report must not send requests through the Checker,
+// which can block. New fails if report is nil or baseURL is not the absolute URL of an http or https server.
 func New(baseURL string, report func(Violation)) (*Checker, error) {
 	if report == nil {
 		return nil, errors.New("contract: New: report is nil")
 	}
-	base, err := parseBaseURL(baseURL)
+	rules, err := newRules(baseURL, document.API())
 	if err != nil {
 		return nil, fmt.Errorf("contract: New: %w", err)
 	}
-	ops, err := operations()
-	if err != nil {
-		return nil, err
-	}
-	return &Checker{base: base, ops: ops, report: report}, nil
+	return &Checker{rules: rules, report: report}, nil
 }
 
-// A Side is the half of an exchange that breaks the contract.
+// A Side is the part of an exchange that breaks the contract: its request or its response.
 type Side string
 
 // The sides of an exchange.
@@ -43,18 +42,18 @@ const (
 	Response Side = "response"
 )
 
-// A Violation is one way in which an exchange breaks the contract. It shows no secret.
+// A Violation is one rule of the contract that an exchange breaks. It contains no secret.
 type Violation struct {
 	Operation string // the operationId, such as "Login"; "" if the document has no such operation
-	In        Side   // what is wrong: the request or the response
+	In        Side   // whether the request or the response breaks the rule
 	Rule      string // the JSON pointer of the rule in the document, such as "#/paths/~1log_in/post/responses/200"
 	// Place is the JSON pointer of a value in the body ("" is the body itself), the name of a header or parameter, or one
 	// of "method", "path" and "status".
 	Place string
-	Found string // what was found there
+	Found string // what is wrong there
 }
 
-// String says everything in one line.
+// String returns all fields in one line.
 func (v Violation) String() string {
 	operation, place := v.Operation, v.Place
 	if operation == "" {
@@ -69,38 +68,41 @@ func (v Violation) String() string {
 // exchange is a request and its response.
 type exchange struct {
 	checker      *Checker
-	op           *operation
+	op           *document.Operation
 	params       map[string]string
-	undocumented *Violation // what it is instead of an operation
+	undocumented *Violation // why op is nil; nil: it is not
 
-	requestHeader http.Header
-	requestBody   *capture
-	response      *answer // nil: there was none
+	request     *http.Request // a copy of its method, header and query only
+	requestBody *capture
+	response    *answer // nil: there was no response
 
-	once sync.Once // ends it
+	once sync.Once // for end
 }
 
 // begin returns the exchange of a request below the base URL. path is escaped.
 func (c *Checker) begin(r *http.Request, path string) *exchange {
 	length := r.ContentLength
 	if length == 0 && r.Body != nil && r.Body != http.NoBody {
-		length = -1 // what a client's 0 means
+		length = -1 // in a client's request, 0 may mean an unknown length
 	}
-	x := &exchange{checker: c, requestHeader: canonical(r.Header), requestBody: &capture{length: length}}
-	x.op, x.params, x.undocumented = find(c.ops, r.Method, path)
+	x := &exchange{
+		checker: c, requestBody: &capture{length: length},
+		request: &http.Request{Method: r.Method, URL: &url.URL{RawQuery: r.URL.RawQuery}, Header: canonical(r.Header)},
+	}
+	x.op, x.params, x.undocumented = c.rules.find(r.Method, path)
 	return x
 }
 
-// end reports what is wrong with the exchange, once.
+// end checks the exchange and reports its violations. Only the first call has an effect.
 func (x *exchange) end() {
 	x.once.Do(func() {
 		var found []Violation
 		if x.undocumented != nil {
 			found = []Violation{*x.undocumented}
 		} else {
-			found = x.op.checkRequest(x.params, x.requestHeader, x.requestBody.body())
+			found = x.checker.rules.checkRequest(x.op, x.params, x.request, x.requestBody.body())
 			if x.response != nil {
-				found = append(found, x.op.checkResponse(x.checker.base, x.response)...)
+				found = append(found, x.checker.rules.checkResponse(x.op, x.response)...)
 			}
 		}
 		if len(found) == 0 {

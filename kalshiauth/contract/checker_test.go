@@ -71,18 +71,18 @@ func TestViolationsNameWhatIsWrong(t *testing.T) {
 			contract.Violation{"", contract.Request, "#/paths/~1log_in", "method", `the undocumented method "GET" of /log_in`},
 		},
 		"no body": {
-			goodLogin, post("/log_in", ""), contract.Violation{"Login", contract.Request, login + "/requestBody", "", "no body"},
+			goodLogin, post("/log_in", ""), contract.Violation{"Login", contract.Request, login + "/requestBody", "", "missing"},
 		},
 		"a body of text": {
 			goodLogin, func(t *testing.T, rt http.RoundTripper, base string) {
 				t.Helper()
 				call(t, rt, "POST", base+"/log_in", loginIn, "Content-Type: text/plain")
 			},
-			contract.Violation{"Login", contract.Request, login + "/requestBody", "Content-Type", "the content type is text/plain"},
+			contract.Violation{"Login", contract.Request, login + "/requestBody/content", "Content-Type", "not application/json"},
 		},
 		"a body that is cut": {
 			goodLogin, post("/log_in", loginIn[:20]),
-			contract.Violation{"Login", contract.Request, login + "/requestBody", "", "the body is not one JSON value"},
+			contract.Violation{"Login", contract.Request, login + "/requestBody", "", "not one JSON value"},
 		},
 		"a missing field": {
 			goodLogin, post("/log_in", `{"email":"`+email+`"}`),
@@ -90,17 +90,17 @@ func TestViolationsNameWhatIsWrong(t *testing.T) {
 		},
 		"a malformed e-mail": {
 			goodLogin, post("/log_in", `{"email":"trader","password":"`+password+`"}`),
-			contract.Violation{"Login", contract.Request, login + "/requestBody", "/email", "a value that is not of the format email"},
+			contract.Violation{"Login", contract.Request, login + "/requestBody", "/email", `string doesn't match the format "email" (not an e-mail address)`},
 		},
 		"a short password": {
 			canned(204, ""), put(`{"user_id":"` + userID + `","password":"short"}`),
-			contract.Violation{"ResetPasswordConfirm", contract.Request, confirm + "/requestBody", "/password", "minimum string length is 6"},
+			contract.Violation{"ResetPasswordConfirm", contract.Request, confirm + "/requestBody", "/password", fmt.Sprintf("at least %d characters", minPassword)},
 		},
 		"no session": {
 			canned(204, ""), post("/log_out", ""),
 			contract.Violation{
 				"Logout", contract.Request, "#/paths/~1log_out/post/security", "Cookie",
-				"no session is presented, neither by the cookie nor by the Authorization header",
+				"no session is presented by the header Authorization or the cookie sessions",
 			},
 		},
 		"an undocumented status": {
@@ -148,14 +148,14 @@ func TestViolationsNameWhatIsWrong(t *testing.T) {
 			canned(200, loginOut, jsonType), post("/log_in", loginIn),
 			contract.Violation{
 				"Login", contract.Response, login + "/responses/200/headers/Set-Cookie", "Set-Cookie",
-				"no cookie sessions that a browser would send to the log-out",
+				"no cookie sessions that a browser would send to /log_out",
 			},
 		},
 		"an error that says nothing": {
 			canned(400, `{}`, jsonType), put(confirmIn),
 			contract.Violation{
 				"ResetPasswordConfirm", contract.Response, confirm + "/responses/400", "",
-				"none of the fields code, message, details and service says anything, and no header does",
+				"none of the fields code, details, message and service says anything, and no header does",
 			},
 		},
 		"an error of a wrong type": {
@@ -191,7 +191,7 @@ func TestViolationsNameWhatIsWrong(t *testing.T) {
 	}
 }
 
-// wantNoSecret looks for what the tests send as secrets.
+// wantNoSecret fails the test if a text shows a secret of the tests.
 func wantNoSecret(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{password, token, code} {

@@ -13,7 +13,7 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
-// conforming are servers that are unusual and hold the contract.
+// conforming are unusual servers that hold the contract.
 var conforming = map[string]middleware{
 	"extra fields": chain(loginFields(func(f map[string]any) {
 		f["expires_in"], f["roles"], f["profile"] = 1800, []string{"a"}, map[string]any{"name": nil}

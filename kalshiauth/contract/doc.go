@@ -1,33 +1,37 @@
-// Package contract holds traffic and servers against the OpenAPI document of Kalshi's auth API, which it embeds.
+// Package contract checks traffic and servers against the OpenAPI document of Kalshi's auth API.
 //
-// A [Checker] looks at traffic that passes anyway. In a test of your own, put its [Checker.Transport] below your
-// client, or its [Checker.Middleware] in front of your server, and fail the test on each [Violation]:
+// A [Checker] checks the traffic of a program or server. In a test, put its [Checker.Transport] below your client, or
+// its [Checker.Middleware] in front of your server, and fail the test on each [Violation]:
 //
 //	checker, err := contract.New(baseURL, func(v contract.Violation) { t.Error(v) })
 //	...
 //	client, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL),
 //		kalshiauth.WithHTTPClient(&http.Client{Transport: checker.Transport(http.DefaultTransport)}))
 //
-// [Run] makes traffic of its own: it plays right and wrong log-ins, log-outs and resets against a live server, and
-// returns a [Report], which writes itself in the formats that people and CI systems read. The command
-// "kalshiauth contract" does the same on a terminal.
+// [Run] checks a running server: it tries valid and invalid log-ins, log-outs and resets, and returns a [Report], which
+// can be written for terminals and CI systems. The command "kalshiauth contract" does the same.
 //
 //	report, err := contract.Run(ctx, contract.Target{BaseURL: baseURL, Credentials: credentials})
 //	...
 //	err = report.Write(os.Stdout, contract.FormatText)
 //
-// # What holds the contract
+// Run derives from the document what an operation must reject: a missing or malformed body, a missing value, a value of
+// a wrong type or beyond a limit, a missing session.
 //
-// What the document describes, with these readings of it. Models are open: fields that nobody knows are no violation.
-// An error response says at least one of code, message, details and service, in its body, in the object "error" of its
-// body, or in its headers; a body that says to be JSON is JSON of the documented form whatever the headers say. A
-// success without fields (202, 204) is one whatever its body. A log-in sets the cookie sessions to the token, in such a
-// way that a browser sends it to the log-out. Where the document has several refusals, such as 400, 401 and 403 for a
-// wrong password, each will do. Bodies of more than 64 KiB are a violation where the document has fields in them, since
-// nobody looks further.
+// # What follows the contract
+//
+// The document describes the contract. This package interprets it as follows:
+//   - Objects are open: an unknown field is not a violation.
+//   - An error response has at least one field of the document's JSONError, in its body, in the object "error" of its
+//     body, or in its headers. A body with a JSON content type must always be JSON of the documented form.
+//   - A success without documented fields may have any body.
+//   - A log-in sets the session cookie to the token, and a browser would send the cookie to the operations that use it.
+//   - If the document has several statuses for a rejection, such as 400, 401 and 403 for a wrong password, each of them
+//     is allowed.
+//   - If the document has fields for a body, a body of more than 64 KiB is a violation.
 //
 // # Secrets
 //
-// No password, token, cookie value or reset code is in a [Violation] or a [Report]: they name places and kinds, and
-// show no values.
+// A [Violation] or [Report] contains no password, token, cookie value or reset code: it names the place and the kind of
+// a value, not the value.
 package contract

@@ -2,11 +2,15 @@ package contract_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -14,76 +18,338 @@ import (
 
 	"github.com/kalshiauth/kalshiauth-go/api"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
-// uncovered returns what a document has that no scenario looks at: operations, and their successes and refusals.
-func uncovered(t *testing.T, document []byte) (missing []string) {
+// changedText returns the document with one text in place of another, everywhere.
+func changedText(t *testing.T, old, replacement string) []byte {
 	t.Helper()
-	doc, err := openapi3.NewLoader().LoadFromData(document)
+	if !bytes.Contains(api.Document, []byte(old)) {
+		t.Fatalf("the document does not have %q", old)
+	}
+	return bytes.ReplaceAll(api.Document, []byte(old), []byte(replacement))
+}
+
+func changedDocument(t *testing.T, old, replacement string) *document.Document {
+	t.Helper()
+	doc, err := document.Load(changedText(t, old, replacement))
 	if err != nil {
 		t.Fatal(err)
 	}
-	covered := map[string]bool{}
-	for _, s := range contract.Scenarios() {
-		covered[s.Operation] = true
-		for _, status := range s.Statuses {
-			covered[s.Operation+" "+strconv.Itoa(status)] = true
-		}
+	return doc
+}
+
+// notLimits are the keywords of a schema that no value can break, and those of schemas inside, for which no scenarios are
+// derived.
+var notLimits = []string{
+	"default", "deprecated", "description", "example", "externalDocs", "items", "nullable", "properties", "required", "title",
+}
+
+// uncovered returns a sentence for each operation, session, required value and limit of a document without a scenario.
+func uncovered(doc *document.Document) (missing []string) {
+	names, rules, covered := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, s := range contract.Scenarios(doc) {
+		names[s.Name], rules[s.Operation+" "+s.Rule], covered[s.Operation] = true, true, true
 	}
-	known := map[string]bool{}
-	for _, item := range doc.Paths.Map() {
-		for _, op := range item.Operations() {
-			known[op.OperationID] = true
-			if !covered[op.OperationID] {
-				missing = append(missing, op.OperationID)
+	for _, op := range doc.Operations {
+		if !covered[op.ID] {
+			missing = append(missing, op.ID+" has no scenario, since it can refuse nothing: add one to flows.go that it succeeds in")
+			continue
+		}
+		if _, secured := op.Security(); secured && !names[op.ID+" refuses a request without a session"] {
+			missing = append(missing, op.ID+" needs a session, and no scenario omits it: see derived in derive.go")
+		}
+		for _, in := range contract.Inputs(op) {
+			if in.Required && !names[op.ID+" refuses a body without "+in.Name] && !names[op.ID+" refuses a request without "+in.Name] {
+				missing = append(missing, op.ID+" requires "+in.Name+", and no scenario omits it: see sample in runner.go")
 			}
-			for status := range op.Responses.Map() {
-				what := op.OperationID + " " + status
-				known[what] = true
-				if status < "500" && !covered[what] {
-					missing = append(missing, what)
+			for keyword, value := range in.Keywords {
+				known := keyword != "format" || slices.Contains([]string{"byte", "date", "date-time", "email", "uuid"}, fmt.Sprint(value))
+				if known && !slices.Contains(notLimits, keyword) && !rules[op.ID+" "+in.Rule+"/"+keyword] {
+					missing = append(missing, fmt.Sprintf("no scenario breaks %s/%s: add a value that does to limits in derive.go", in.Rule, keyword))
 				}
 			}
 		}
 	}
-	for what := range covered {
-		if !known[what] {
-			missing = append(missing, what+", which the document does not have")
-		}
-	}
+	slices.Sort(missing)
 	return missing
 }
 
-func TestEveryOperationSuccessAndRefusalHasAScenario(t *testing.T) {
+func TestTheDocumentIsCoveredByScenarios(t *testing.T) {
 	t.Parallel()
-	if missing := uncovered(t, api.Document); len(missing) > 0 {
-		t.Errorf("no scenario looks at %q", missing)
+	for _, missing := range uncovered(document.API()) {
+		t.Error(missing)
 	}
-	const operation = "\n  /sessions:\n    get:\n      operationId: ListSessions\n      responses:\n" +
-		"        '204':\n          description: None.\ncomponents:"
-	for want, change := range map[string][2]string{
-		"ListSessions":     {"\ncomponents:", operation},
-		"ListSessions 204": {"\ncomponents:", operation},
-		"Logout 409":       {"        '204':\n          description: Logged out.", "        '409':\n          description: No.\n        '204':\n          description: Logged out."},
-		"Login 201":        {"        '200':\n          description: Logged in.", "        '201':\n          description: In.\n        '200':\n          description: Logged in."},
-	} {
-		changed := bytes.Replace(api.Document, []byte(change[0]), []byte(change[1]), 1)
-		if missing := uncovered(t, changed); !slices.Contains(missing, want) {
-			t.Errorf("with %s, no scenario looks at %q", want, missing)
+	// The flows are written by hand, and left out where a document lacks the operation.
+	for _, id := range []string{"Login", "Logout", "ResetPassword", "ResetPasswordConfirm"} {
+		if document.API().Operation(id) == nil {
+			t.Errorf("flows.go calls %s, which the document does not have", id)
 		}
-	}
-	removed := bytes.Replace(api.Document, []byte("operationId: Logout"), []byte("operationId: SignOut"), 1)
-	if missing := uncovered(t, removed); !slices.Contains(missing, "Logout, which the document does not have") {
-		t.Errorf("without Logout, no scenario looks at %q", missing)
 	}
 }
 
-// wantRule wants a JSON pointer of something in the document. It follows references.
+func TestWhatIsNotCoveredIsNamed(t *testing.T) {
+	t.Parallel()
+	minLength := fmt.Sprintf("\n          minLength: %d\n", minPassword)
+	for want, change := range map[string][2]string{
+		"ListSessions has no scenario": {
+			"\ncomponents:", "\n  /sessions:\n    get:\n      operationId: ListSessions\n      security: []\n      responses:\n" +
+				"        '204':\n          description: None.\ncomponents:",
+		},
+		"LoginRequest/properties/password/multipleOf": {minLength, minLength + "          multipleOf: 3\n"},
+		"LoginRequest/properties/password/pattern":    {minLength, minLength + "          pattern: '^.*$'\n"},
+	} {
+		missing := uncovered(changedDocument(t, change[0], change[1]))
+		if !slices.ContainsFunc(missing, func(text string) bool { return strings.Contains(text, want) }) {
+			t.Errorf("want %q in %q", want, missing)
+		}
+	}
+}
+
+// Each keyword of a schema in a body, in a query and in a header has a scenario that breaks it.
+func TestScenariosBreakEachLimit(t *testing.T) {
+	t.Parallel()
+	const order = `
+  /orders/{id}:
+    parameters:
+      - {name: id, in: path, required: true, schema: {type: integer}}
+      - {name: X-Side, in: header, required: true, schema: {type: string, enum: [yes, no]}}
+    post:
+      operationId: Order
+      security: []
+      parameters:
+        - {name: page, in: query, required: true, schema: {type: integer, format: int32, minimum: 1, maximum: 9}}
+        - {name: dry, in: query, schema: {type: boolean}}
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              allOf:
+                - $ref: '#/components/schemas/ResetPasswordRequest'
+                - type: object
+                  required: [ticker, day, legs, note]
+                  properties:
+                    ticker: {type: string, minLength: 3, maxLength: 8, pattern: '^[A-Z0-9]+$', example: ABC1}
+                    day: {type: string, format: date}
+                    at: {type: string, format: date-time}
+                    legs: {type: array, minItems: 1, maxItems: 2, items: {type: object, required: [n], properties: {n: {type: integer}}}}
+                    note: {type: string, format: byte}
+                    price: {type: number, minimum: 0.5, maximum: 99.5, nullable: true}
+      responses:
+        '201': {description: Ordered.}
+        '4XX': {description: Refused.}
+components:`
+	doc := changedDocument(t, "\ncomponents:", order)
+	for _, missing := range uncovered(doc) {
+		t.Error(missing)
+	}
+	for _, s := range contract.Scenarios(doc) {
+		wantRuleIn(t, changedText(t, "\ncomponents:", order), s.Rule)
+	}
+}
+
+// withMore is the document with two more operations.
+func withMore(t *testing.T) *document.Document {
+	t.Helper()
+	return changedDocument(t, "\ncomponents:", strings.ReplaceAll(`
+  /fixture/password:
+    post:
+      operationId: FixturePassword
+      security:
+        - cookie: []
+        - authorization: []
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              required: [old_password, new_password]
+              properties:
+                old_password: {type: string, format: password, minLength: MIN}
+                new_password: {type: string, format: password, minLength: MIN}
+      responses:
+        '204': {description: Changed.}
+        '400': {$ref: '#/components/responses/BadRequest'}
+        '401': {$ref: '#/components/responses/Unauthorized'}
+  /fixture/session:
+    get:
+      operationId: FixtureSession
+      security:
+        - cookie: []
+        - authorization: []
+      parameters:
+        - {name: extend, in: query, required: true, schema: {type: boolean}}
+      responses:
+        '200': {description: The session.}
+        '400': {$ref: '#/components/responses/BadRequest'}
+        '401': {$ref: '#/components/responses/Unauthorized'}
+components:`, "MIN", strconv.Itoa(minPassword+2)))
+}
+
+// fixturePassword changes the password, unless the new one has fewer than n characters.
+func fixturePassword(srv *kalshiauthtest.Server, n int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, _ := io.ReadAll(r.Body)
+		changed := field(string(data), "new_password")
+		if field(string(data), "old_password") != password || len(changed) < n {
+			notServed(400)(nil).ServeHTTP(w, r)
+			return
+		}
+		srv.SetPassword(email, changed)
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// An operation that is new in the document needs no scenario of its own.
+func TestScenariosOfANewOperationAreDerived(t *testing.T) {
+	t.Parallel()
+	doc := withMore(t)
+	for _, missing := range uncovered(doc) {
+		t.Error(missing)
+	}
+	for name, c := range map[string]struct {
+		short      int // passwords of fewer characters are refused
+		needExtend bool
+		want       string // the check that fails
+	}{
+		"a careful server":                       {minPassword + 2, true, ""},
+		"a short new password will do":           {minPassword, true, "FixturePassword refuses a too short new_password"},
+		"an extension that is not true or false": {minPassword + 2, false, "FixtureSession refuses a wrong type of extend"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(t)
+			srv.Handle("POST /fixture/password", fixturePassword(srv, c.short))
+			srv.Handle("GET /fixture/session", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if _, err := strconv.ParseBool(r.URL.Query().Get("extend")); err != nil && c.needExtend {
+					notServed(400)(nil).ServeHTTP(w, r)
+				}
+			}))
+			for _, authorization := range []bool{false, true} {
+				target := targetOf(srv)
+				target.Authorization = authorization
+				report, err := contract.RunDocument(t.Context(), target, doc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, check := range report.Checks {
+					if check.Outcome == contract.Failed && check.Name != c.want && check.Operation == "FixturePassword" {
+						t.Error(check)
+					}
+				}
+				if got := outcomes(report); c.want != "" && got[c.want] != contract.Failed || (c.want == "") != report.OK() {
+					t.Errorf("Authorization %t:\n%s", authorization, written(t, report, contract.FormatText))
+				}
+				wantPassword(t, srv)
+			}
+		})
+	}
+}
+
+// A derived scenario may change the password, too, and be the last one that runs.
+func TestRunRestoresThePasswordAfterADerivedScenario(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	srv.Handle("POST /fixture/password", fixturePassword(srv, minPassword))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	target := targetOf(srv)
+	broken := false
+	target.OnCheck = func(c contract.Check) {
+		if c.Name == "FixturePassword refuses a too short new_password" {
+			broken = c.Outcome == contract.Failed
+			cancel()
+		}
+	}
+	if _, err := contract.RunDocument(ctx, target, withMore(t)); !errors.Is(err, context.Canceled) || !broken {
+		t.Errorf("%v; the check failed: %t", err, broken)
+	}
+	wantPassword(t, srv)
+}
+
+// A server that is asked too much says nothing about the request.
+func TestADocumented429IsNoRefusal(t *testing.T) {
+	t.Parallel()
+	const logout = "        '204':\n          description: Logged out."
+	doc := changedDocument(t, logout, "        '429':\n          description: Wait.\n"+logout)
+	srv := serverWith(t, func(*kalshiauthtest.Server) middleware {
+		return errorsOf("Logout", func(a *reply) { a.fail(429) })
+	})
+	report, err := contract.RunDocument(t.Context(), targetOf(srv), doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range report.Checks {
+		if c.Name == noSession && (c.Outcome != contract.Failed || !strings.Contains(c.Detail, "429, want 400, 401 or 403")) {
+			t.Error(c)
+		}
+	}
+}
+
+// Without a mailbox that restores the password, nothing is sent that may change it.
+func TestANewOperationWithPasswordsNeedsAMailbox(t *testing.T) {
+	t.Parallel()
+	seen := &traffic{}
+	srv := serverWith(t, func(*kalshiauthtest.Server) middleware { return seen.watched })
+	target := targetOf(srv)
+	target.ResetCode = nil
+	if _, err := contract.RunDocument(t.Context(), target, withMore(t)); err != nil {
+		t.Fatal(err)
+	}
+	if n := seen.count("/fixture/password", "sessions="); n != 1 { // an unknown session
+		t.Errorf("%d changes with a session", n)
+	}
+}
+
+func operationOf(r *http.Request) string {
+	op, _, _ := document.API().Find(r.Method, r.URL.EscapedPath())
+	if op == nil {
+		return ""
+	}
+	return op.ID
+}
+
+func TestALimitOfTheDocumentIsTheLimitOfTheChecks(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{2, minPassword, 12, 40} {
+		doc := changedDocument(t, fmt.Sprint("minLength: ", minPassword), fmt.Sprint("minLength: ", limit))
+		var mu sync.Mutex
+		short := map[string]bool{} // the operations to which a password with one character too few was sent
+		srv := serverWith(t, func(*kalshiauthtest.Server) middleware {
+			return replaced("", func(_ http.ResponseWriter, r *http.Request, body string, _ http.Handler) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				sent := field(body, "password")
+				short[operationOf(r)] = short[operationOf(r)] || len(sent) == limit-1
+				if sent != "" && sent != password && len(sent) < limit-1 {
+					t.Errorf("with a limit of %d, a password of %d characters was sent", limit, len(sent))
+				}
+				return false
+			})
+		})
+		if _, err := contract.RunDocument(t.Context(), targetOf(srv), doc); err != nil {
+			t.Fatal(err)
+		}
+		if !short["Login"] || !short["ResetPasswordConfirm"] {
+			t.Errorf("with a limit of %d, a password of %d characters was sent to %v", limit, limit-1, short)
+		}
+		wantPassword(t, srv)
+	}
+}
+
+// wantRule checks that a JSON pointer leads to something in the document. It follows references.
 func wantRule(t *testing.T, rule string) {
 	t.Helper()
+	wantRuleIn(t, api.Document, rule)
+}
+
+func wantRuleIn(t *testing.T, text []byte, rule string) {
+	t.Helper()
 	var doc any
-	if err := yaml.Unmarshal(api.Document, &doc); err != nil {
+	if err := yaml.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
 	}
 	if err := resolve(doc, rule); err != nil {
@@ -133,7 +399,7 @@ func TestEveryCheckRestsOnTheDocument(t *testing.T) {
 	}
 }
 
-// The document's formats hold whatever else in the process says of them.
+// A format that something else in the process registers does not change the document's.
 func TestFormatsAreTheDocumentsOwn(t *testing.T) { //nolint:paralleltest // it changes what is global
 	var called bool
 	wrong := openapi3.NewCallbackValidator(func(string) error {

@@ -86,7 +86,7 @@ func (r *Report) junit() ([]byte, error) {
 	return append([]byte(xml.Header), append(out, '\n')...), err
 }
 
-// In GitHub's workflow commands, a message ends at the end of its line, and a property at a comma or colon, too.
+// In GitHub's workflow commands, a message ends at a newline, and a property also at a comma or colon.
 var (
 	githubMessage  = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	githubProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
@@ -104,7 +104,7 @@ func (r *Report) github() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// A cell of a Markdown table is text in one line: what Markdown or HTML would take for something else is escaped.
+// markdownCell escapes a text for a cell of a Markdown table.
 var markdownCell = strings.NewReplacer(
 	"&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "", "\n", "<br>", `\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`,
 	"[", `\[`, "]", `\]`, "~", `\~`, "#", `\#`, "!", `\!`, "@", "&#64;", ":", "&#58;",
@@ -125,7 +125,7 @@ func (r *Report) markdown() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// oneLine keeps control characters from a terminal.
+// oneLine replaces control characters, which would change a terminal's state.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

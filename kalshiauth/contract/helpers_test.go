@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
@@ -17,6 +18,9 @@ const (
 	email    = "trader@example.com"
 	password = "correct horse battery"
 )
+
+// minPassword is the document's limit.
+var minPassword = int(document.API().Spec.Components.Schemas["LoginRequest"].Value.Properties["password"].Value.MinLength)
 
 var credentials = kalshiauth.Credentials{Email: email, Password: password}
 
@@ -29,7 +33,7 @@ func newServer(tb testing.TB, opts ...kalshiauthtest.Option) *kalshiauthtest.Ser
 	return srv
 }
 
-// targetOf is a fake with everything allowed.
+// targetOf returns a target that allows everything.
 func targetOf(srv *kalshiauthtest.Server) contract.Target {
 	return contract.Target{
 		BaseURL: srv.URL, HTTPClient: srv.Client(), Credentials: credentials, ResetCode: outbox(srv),
@@ -47,7 +51,7 @@ func outbox(srv *kalshiauthtest.Server) func(context.Context, string) (string, s
 	}
 }
 
-// run plays the scenarios, which a test wants to be possible.
+// run runs the checks. It fails the test if they cannot run.
 func run(t *testing.T, target contract.Target) *contract.Report { //nolint:gocritic // Run wants it so
 	t.Helper()
 	report, err := contract.Run(t.Context(), target)
@@ -57,7 +61,7 @@ func run(t *testing.T, target contract.Target) *contract.Report { //nolint:gocri
 	return report
 }
 
-// written is a report in a format.
+// written returns a report in a format.
 func written(t *testing.T, r *contract.Report, f contract.Format) string {
 	t.Helper()
 	var b strings.Builder
@@ -67,7 +71,7 @@ func written(t *testing.T, r *contract.Report, f contract.Format) string {
 	return b.String()
 }
 
-// outcomes are a report's, by the name of the check.
+// outcomes returns a report's outcomes by the name of the check.
 func outcomes(r *contract.Report) map[string]contract.Outcome {
 	all := map[string]contract.Outcome{}
 	for _, c := range r.Checks {

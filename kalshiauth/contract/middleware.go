@@ -4,19 +4,19 @@ import (
 	"net/http"
 )
 
-// Middleware returns a handler that serves requests by next and checks those below the base URL, and their responses.
-// Which those are is told by the host that the client asked for and the path, as next sees them; the scheme is not
-// known to a server, and any will do. Responses stream as they do without it, and [http.ResponseController] works. A
-// request body that next does not read to its end is judged only if what was read of it is a whole JSON value.
+// Middleware returns a handler that serves requests with next, and checks those below the base URL and their responses.
+// It compares the Host header and the path of a request with the base URL, but not the scheme, which a server does not
+// know. Responses stream as without the middleware, and [http.ResponseController] works. A request body that next does
+// not read to its end is checked only if what next has read is a complete JSON value.
 func (c *Checker) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path, ok := c.base.below(c.base.Scheme, r.Host, r.URL)
+		path, ok := c.rules.base.below(c.rules.base.Scheme, r.Host, r.URL)
 		if !ok {
 			next.ServeHTTP(w, r)
 			return
 		}
-		x := c.begin(r, path) // it also ends if next panics
-		defer x.end()         //nolint:contextcheck // what it calls takes a context, and does not use it
+		x := c.begin(r, path)
+		defer x.end() //nolint:contextcheck // kin-openapi takes a context and does not use it
 		if x.undocumented != nil {
 			next.ServeHTTP(w, r)
 			return
@@ -34,7 +34,7 @@ func (c *Checker) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// responseWriter looks at what passes to a ResponseWriter.
+// A responseWriter records what is written to a ResponseWriter.
 type responseWriter struct {
 	http.ResponseWriter
 
@@ -42,7 +42,7 @@ type responseWriter struct {
 	body     capture
 }
 
-// commit notes the head of the response when it leaves. Interim responses are not the one.
+// commit records the status and the headers when they are sent. It ignores informational responses.
 func (w *responseWriter) commit(status int) {
 	if w.exchange.response == nil && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.exchange.response = &answer{status: status, header: canonical(w.Header()), body: w.body.body}
@@ -61,7 +61,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // the writer's, unchanged
 }
 
-// FlushError is what ResponseController calls, and Flush what older handlers do. A flush sends the head.
+// FlushError is for ResponseController, and Flush for older handlers. A flush sends status and headers.
 func (w *responseWriter) FlushError() error {
 	w.commit(http.StatusOK)
 	return http.NewResponseController(w.ResponseWriter).Flush() //nolint:wrapcheck // the writer's, unchanged

@@ -5,26 +5,26 @@ import (
 	"io"
 )
 
-// An Outcome is how a [Check] ended.
+// An Outcome is the result of a [Check].
 type Outcome string
 
 // The outcomes of a check.
 const (
 	Passed  Outcome = "passed"
 	Failed  Outcome = "failed"
-	Skipped Outcome = "skipped" // nothing is known: the check could not be played
+	Skipped Outcome = "skipped" // the check could not run
 )
 
-// A Check is one thing that [Run] looked at. It shows no secret.
+// A Check is one property of the server that [Run] checked. It contains no secret.
 type Check struct {
-	Name      string  `json:"name"`      // what has to hold, such as "Login refuses a wrong password"
+	Name      string  `json:"name"`      // what must be true, such as "Login refuses a wrong password"
 	Operation string  `json:"operation"` // the operationId
 	Outcome   Outcome `json:"outcome"`
-	Rule      string  `json:"rule"`   // the JSON pointer of what the check rests on in the document
-	Detail    string  `json:"detail"` // what came back, what is wrong with it, or what would enable a skipped check
+	Rule      string  `json:"rule"`   // the JSON pointer to the rule in the document
+	Detail    string  `json:"detail"` // the response's status, what is wrong, or what a skipped check needs
 }
 
-// A Report is what [Run] found, in the order in which it looked.
+// A Report contains the checks of [Run] in the order in which they ran.
 type Report struct {
 	Checks []Check `json:"checks"`
 }
@@ -32,7 +32,7 @@ type Report struct {
 // OK reports whether no check failed.
 func (r *Report) OK() bool { return r.Count(Failed) == 0 }
 
-// Count returns how many checks have an outcome.
+// Count returns the number of checks with an outcome.
 func (r *Report) Count(o Outcome) int {
 	n := 0
 	for _, c := range r.Checks {
@@ -48,7 +48,7 @@ func (r *Report) String() string {
 	return fmt.Sprintf("%d passed, %d failed, %d skipped", r.Count(Passed), r.Count(Failed), r.Count(Skipped))
 }
 
-// A Format is a form in which a [Report] writes itself.
+// A Format is an output format of a [Report].
 type Format string
 
 // The formats of a report.
@@ -65,7 +65,7 @@ var writers = map[Format]func(*Report) ([]byte, error){
 	FormatMarkdown: (*Report).markdown,
 }
 
-// ParseFormat returns the format of a name, such as "junit".
+// ParseFormat returns the format with a name, such as "junit". It fails if there is none.
 func ParseFormat(name string) (Format, error) {
 	if _, ok := writers[Format(name)]; !ok {
 		return "", fmt.Errorf("contract: there is no format %.40q: text, json, junit, github and markdown are", name)
@@ -73,7 +73,7 @@ func ParseFormat(name string) (Format, error) {
 	return Format(name), nil
 }
 
-// Write writes the report.
+// Write writes the report to w. It fails if there is no such format, or with the error of w.
 func (r *Report) Write(w io.Writer, f Format) error {
 	if _, err := ParseFormat(string(f)); err != nil {
 		return err

@@ -5,64 +5,70 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/redact"
 )
 
-// A Target is the server that [Run] plays its scenarios against, and what it may do there.
+// A Target is a server to check with [Run], and what Run may do there.
 type Target struct {
-	// BaseURL is the URL below which the server serves the API, such as "https://example.com/v1".
+	// BaseURL is the base URL of the API, such as "https://example.com/v1".
 	BaseURL string
-	// HTTPClient sends the requests; nil means http.DefaultClient. Its jar and its redirect policy are not used.
+	// HTTPClient sends the requests, without its cookie jar and redirect policy; nil means an http.Client without
+	// settings.
 	HTTPClient *http.Client
-	// Credentials permit logins and one attempt with a wrong password. Zero: checks that need an account are skipped.
+	// Credentials allow Run to log in, and to try a wrong password once. If they are zero, checks that need an account are
+	// skipped.
 	Credentials kalshiauth.Credentials
-	// ResetCode returns the code and user id last mailed to email: it is called after each request for a reset, and waits
-	// for that mail, within two minutes. It permits mail to be sent and the password to be changed. nil: checks that need
-	// it are skipped.
+	// ResetCode returns the code and the user ID of the last mail to email. Run calls it after each request for a reset.
+	// It must wait for that mail, for which its context gives it two minutes. A ResetCode allows Run to have mails sent,
+	// and to change the password. If it is nil, checks that need it are skipped.
 	ResetCode func(ctx context.Context, email string) (code, userID string, err error)
-	// Authorization presents the token in the Authorization header instead of the cookie.
+	// Authorization makes Run present the token in the Authorization header instead of the cookie.
 	Authorization bool
-	// OnCheck is called after each check.
+	// OnCheck, if not nil, is called after each check.
 	OnCheck func(Check)
 }
 
-// What Run waits for at most.
+// Time limits of Run.
 const (
 	requestTimeout = 15 * time.Second
 	codeTimeout    = 2 * time.Minute
 )
 
-// Run plays the scenarios against a live server and returns what it found. An error means that it could not run: the
-// target is not one, nothing answers there, the server refuses the credentials, or the context ended.
+// Run checks a running server. Failed checks are in the report. An error means that Run could not finish: target is
+// invalid, no server answers there, the server rejects the credentials, or ctx ended.
 //
-// Without Credentials, Run sends no e-mail and no password of an account. With ResetCode, it asks for a few mails and
-// changes the password of the account, and sets the one that it found again at the end, also where checks fail or the
-// context ends.
+// Without Credentials, Run uses random passwords, and an e-mail address that cannot exist. With ResetCode, it requests
+// a few mails and changes the password of the account. At the end it restores the original password, even if checks
+// failed or ctx ended.
 func Run(ctx context.Context, target Target) (*Report, error) { //nolint:gocritic // a struct of options
-	r, err := newRunner(&target)
+	return run(ctx, &target, document.API())
+}
+
+func run(ctx context.Context, target *Target, doc *document.Document) (*Report, error) {
+	r, err := newRunner(target, doc)
 	if err != nil {
 		return nil, fmt.Errorf("contract: Run: %w", err)
 	}
-	for _, s := range scenarios {
+	for _, s := range scenarios(ctx, r) {
 		sctx := ctx
 		if s.restores {
 			sctx = context.WithoutCancel(ctx)
 		} else if r.fatal != nil || ctx.Err() != nil {
 			continue
 		}
-		check := r.play(sctx, s)
+		check := s.run(sctx, r)
 		r.report.Checks = append(r.report.Checks, check)
 		if target.OnCheck != nil {
 			target.OnCheck(check)
 		}
 	}
 	if err := errors.Join(r.fatal, ctx.Err()); err != nil {
-		if last := r.report.Checks[len(r.report.Checks)-1]; last.Outcome == Failed {
+		if n := len(r.report.Checks); n > 0 && r.report.Checks[n-1].Outcome == Failed {
+			last := r.report.Checks[n-1]
 			err = fmt.Errorf("%w; %s: %s", err, last.Name, last.Detail) // the account has another password
 		}
 		return nil, fmt.Errorf("contract: Run: %w", err)
@@ -70,17 +76,13 @@ func Run(ctx context.Context, target Target) (*Report, error) { //nolint:gocriti
 	return &r.report, nil
 }
 
-func newRunner(target *Target) (*runner, error) {
-	base, err := parseBaseURL(target.BaseURL)
+func newRunner(target *Target, doc *document.Document) (*runner, error) {
+	rules, err := newRules(target.BaseURL, doc)
 	if err != nil {
 		return nil, err
 	}
 	if (target.Credentials.Email == "") != (target.Credentials.Password == "") {
 		return nil, errors.New("the credentials lack the e-mail address or the password")
-	}
-	ops, err := operations()
-	if err != nil {
-		return nil, err
 	}
 	client := http.Client{}
 	if target.HTTPClient != nil {
@@ -88,86 +90,8 @@ func newRunner(target *Target) (*runner, error) {
 	}
 	client.Jar = nil
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &runner{target: target, base: base, client: &client, ops: ops, password: target.Credentials.Password}, nil
-}
-
-// needs are what a scenario takes of the target.
-type needs int
-
-const (
-	nothing needs = iota
-	account       // Credentials
-	mailbox       // Credentials and ResetCode
-)
-
-// missing says what would enable a scenario.
-func (n needs) missing(t *Target) string {
-	switch {
-	case n >= account && t.Credentials == kalshiauth.Credentials{}:
-		return "it needs an account: set Target.Credentials (the command: -email and KALSHI_PASSWORD)"
-	case n == mailbox && t.ResetCode == nil:
-		return "it sends mail and changes the password: allow it with Target.ResetCode (the command: -reset-code-cmd)"
-	}
-	return ""
-}
-
-// A scenario is one check. It plays what leads to the one answer that it judges.
-type scenario struct {
-	name      string
-	operation string
-	rule      string // in the document: below the operation, or behind "#" anywhere
-	statuses  []int  // that hold the contract
-	needs     needs
-	restores  bool // it is played whatever happens
-	play      func(ctx context.Context, r *runner) (*answer, error)
-}
-
-// A skipError is why a scenario that the target allows could not be played.
-type skipError string
-
-func (s skipError) Error() string { return string(s) }
-
-// play plays a scenario and judges it.
-func (r *runner) play(ctx context.Context, s *scenario) Check {
-	op := r.op(s.operation)
-	check := Check{Name: s.name, Operation: s.operation, Outcome: Skipped, Rule: op.pointer + s.rule}
-	if strings.HasPrefix(s.rule, "#") {
-		check.Rule = s.rule
-	}
-	if check.Detail = s.needs.missing(r.target); check.Detail != "" {
-		return check
-	}
-	a, err := s.play(ctx, r)
-	var skipped skipError
-	switch {
-	case errors.As(err, &skipped):
-		check.Detail = r.mask(err.Error())
-		return check
-	case err != nil:
-		check.Outcome, check.Detail = Failed, r.mask(err.Error())
-		return check
-	}
-	check.Outcome, check.Detail = Passed, fmt.Sprintf("the answer is %d", a.status)
-	var problems []string
-	if !slices.Contains(s.statuses, a.status) {
-		problems = append(problems, fmt.Sprintf("the answer is %d, want %s", a.status, oneOf(s.statuses)))
-	}
-	for _, v := range op.checkResponse(r.base, a) { //nolint:contextcheck // see Checker.Middleware
-		problems = append(problems, v.String())
-	}
-	if len(problems) > 0 {
-		check.Outcome, check.Detail = Failed, r.mask(strings.Join(problems, "; "))
-	}
-	return check
-}
-
-func oneOf(statuses []int) string {
-	texts := make([]string, len(statuses))
-	for i, status := range statuses {
-		texts[i] = strconv.Itoa(status)
-	}
-	if last := len(texts) - 1; last > 0 {
-		return strings.Join(texts[:last], ", ") + " or " + texts[last]
-	}
-	return texts[0]
+	return &runner{
+		rules: rules, target: target, client: &client, password: target.Credentials.Password,
+		secrets: redact.Secrets{target.Credentials.Password},
+	}, nil
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
@@ -46,7 +47,7 @@ func TestTheFakeHoldsTheContract(t *testing.T) {
 	}
 }
 
-// traffic is what a server got.
+// traffic is what a server received.
 type traffic struct {
 	mu  sync.Mutex
 	all []string
@@ -118,12 +119,18 @@ func TestWithCredentialsRunSendsNoMailAndOneWrongPassword(t *testing.T) {
 			}
 		}
 	}
-	if skipped != 9 {
-		t.Errorf("%d checks are skipped, want 9", skipped)
+	want := 0
+	for _, s := range contract.Scenarios(document.API()) {
+		if s.NeedsMailbox {
+			want++
+		}
+	}
+	if skipped != want {
+		t.Errorf("%d checks are skipped, want %d", skipped, want)
 	}
 }
 
-// wantPassword wants the account to have the password that it had.
+// wantPassword checks that the account has its first password.
 func wantPassword(t *testing.T, srv *kalshiauthtest.Server) {
 	t.Helper()
 	srv.Intercept(nil)
@@ -159,8 +166,8 @@ func TestRunLeavesThePasswordThatItFound(t *testing.T) {
 
 func TestRunRestoresThePasswordWhenTheContextEnds(t *testing.T) {
 	t.Parallel()
-	for i := range len(contract.Scenarios()) {
-		t.Run(contract.Scenarios()[i].Name, func(t *testing.T) {
+	for i := range len(contract.Scenarios(document.API())) {
+		t.Run(contract.Scenarios(document.API())[i].Name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -229,12 +236,6 @@ func TestRunSaysWhereThePasswordIsAnother(t *testing.T) {
 
 func TestRunCannotRun(t *testing.T) {
 	t.Parallel()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := listener.Addr().String()
-	_ = listener.Close()
 	secure := newServer(t, kalshiauthtest.WithTLS())
 	wrong := newServer(t)
 	locked := serverWith(t, func(*kalshiauthtest.Server) middleware { return notServed(403) })
@@ -248,9 +249,9 @@ func TestRunCannotRun(t *testing.T) {
 		"no base URL":       {t.Context, contract.Target{}, "the base URL is not absolute"},
 		"a password in it":  {t.Context, contract.Target{BaseURL: "https://user:hunter2@example.com"}, "has a user"},
 		"half an account":   {t.Context, contract.Target{BaseURL: wrong.URL, Credentials: kalshiauth.Credentials{Email: email}}, "lack"},
-		"nobody listens":    {t.Context, contract.Target{BaseURL: "http://" + closed}, "no answer"},
+		"nobody listens":    {t.Context, contract.Target{BaseURL: "http://127.0.0.1:1"}, "no answer"},
 		"no trust":          {t.Context, contract.Target{BaseURL: secure.URL}, "certificate"},
-		"refused":           {t.Context, contract.Target{BaseURL: wrong.URL, Credentials: kalshiauth.Credentials{Email: email, Password: "another"}}, "refuses the credentials with 401"},
+		"refused":           {t.Context, contract.Target{BaseURL: wrong.URL, Credentials: kalshiauth.Credentials{Email: email, Password: "another horse battery"}}, "refuses the credentials with 401"},
 		"locked":            {t.Context, contract.Target{BaseURL: locked.URL, Credentials: credentials}, "refuses the credentials with 403"},
 		"the context ended": {func() context.Context { return canceled }, targetOf(wrong), "context canceled"},
 	} {
@@ -400,7 +401,7 @@ func TestACodeThatCannotBeHadFailsItsCheck(t *testing.T) {
 	}
 }
 
-// echo is a server that repeats every secret that it gets wherever it can.
+// echo repeats every secret that it receives wherever it can.
 func echo(next http.Handler) http.Handler {
 	return replaced("", func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
 		a := answer(next, r)

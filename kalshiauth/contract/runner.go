@@ -4,77 +4,72 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/redact"
 )
 
-// runner is one Run, and what it knows by now.
+// secretLength is the number of characters of a random value, unless its schema requires more or fewer.
+const secretLength = 26
+
+// Why scenarios are skipped.
+const (
+	errNoSession = skipError("it needs the session of a log-in")
+	errNoCode    = skipError("it needs a mailed code")
+	errNotReset  = skipError("it needs a reset that has succeeded")
+)
+
+// A runner is the state of one Run.
 type runner struct {
+	*rules
+
 	target *Target
-	base   baseURL
 	client *http.Client
-	ops    []*operation
 	report Report
 
-	answered bool  // the server has answered something
-	lost     int   // requests without an answer, before the first one
-	fatal    error // why Run cannot go on
+	answered bool  // the server has answered at least one request
+	lost     int   // requests without a response
+	fatal    error // why Run cannot continue
 
-	secrets []string // that no report shows
+	secrets redact.Secrets // not shown in the report
 
-	password string  // the account's, as far as is known
+	password string  // the account's, as far as Run knows
 	session  session // of the first log-in
-	over     bool    // it is logged out
-	before   session // from before the password was reset
-	mailed   mailed  // what was mailed last
-	used     mailed  // what set a password
-	touched  bool    // a mailed code was sent: the password may be another one
+	over     bool    // whether it has been logged out
+	before   session // of a log-in before the reset
+	mailed   mailed  // the last mail
+	used     mailed  // the mail whose code set a password
+	touched  bool    // a request that may have changed the password was sent
 	changed  bool    // a mailed code was accepted
 }
 
-// session is the secret of a log-in, in the two forms in which it can be presented.
+// session is the secret of a log-in in both forms, as a cookie and as a token.
 type session struct{ cookie, token string }
 
-// mailed is what a mail holds.
+// mailed is the content of a mail.
 type mailed struct{ code, userID string }
 
-func (r *runner) op(id string) *operation {
-	for _, op := range r.ops {
-		if op.id == id {
-			return op
-		}
-	}
-	return &operation{id: id} // a test holds the scenarios against the document
-}
-
-// mask hides secrets that a network error or the caller's function may show.
-func (r *runner) mask(text string) string {
-	for _, secret := range append([]string{r.target.Credentials.Password}, r.secrets...) {
-		if secret == "" {
-			continue
-		}
-		quoted := strconv.Quote(secret)
-		for _, form := range []string{url.PathEscape(secret), url.QueryEscape(secret), quoted[1 : len(quoted)-1], secret} {
-			text = strings.ReplaceAll(text, form, "[redacted]")
-		}
-	}
-	return text
-}
-
-// random returns a new secret, as long as it is to be, and 26 characters at most.
+// random returns a new secret.
 func (r *runner) random(length int) string {
-	secret := rand.Text()[:length]
-	r.secrets = append(r.secrets, secret)
-	return secret
+	secret := ""
+	for len(secret) < length {
+		secret += rand.Text()
+	}
+	r.secrets = append(r.secrets, secret[:length])
+	return secret[:length]
 }
 
 func randomUUID() string {
@@ -84,14 +79,104 @@ func randomUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// unknownEmail belongs to nobody: RFC 2606 keeps the domain from existing.
+// unknownEmail returns an address without an owner: RFC 2606 reserves the domain.
 func unknownEmail() string {
 	return "kalshiauth-contract-" + strings.ToLower(rand.Text()) + "@example.invalid"
 }
 
-// send calls an operation with a text as its body; "" is none. It follows no redirect.
-func (r *runner) send(ctx context.Context, operation, code, text string, header http.Header) (*answer, error) {
-	op := r.op(operation)
+// sample returns a call that follows the document. It has all required values, and only ones unknown to the server.
+func (r *runner) sample(op *document.Operation) call {
+	c := call{op: op, path: map[string]string{}, query: url.Values{}, header: http.Header{}}
+	for _, refs := range []openapi3.Parameters{op.PathItem.Parameters, op.Operation.Parameters} {
+		for _, ref := range refs {
+			if ref.Value.In == openapi3.ParameterInPath && ref.Value.Schema != nil {
+				c.path[ref.Value.Name] = fmt.Sprint(r.value(ref.Value.Schema.Value))
+			}
+		}
+	}
+	if schema, _ := jsonBody(op); schema != nil {
+		c.fields = map[string]any{}
+	}
+	for _, in := range inputsOf(op) {
+		if in.required != "" {
+			c = c.with(in, r.value(in.schema))
+		}
+	}
+	return c
+}
+
+// value returns a value that follows a schema, except for keywords that it does not support.
+func (r *runner) value(s *openapi3.Schema) any {
+	length := max(secretLength, int(s.MinLength)) //nolint:gosec // a length
+	if s.MaxLength != nil {
+		length = min(length, int(*s.MaxLength)) //nolint:gosec // a length
+	}
+	switch {
+	case len(s.Enum) > 0:
+		return s.Enum[0]
+	case s.Type.Is(openapi3.TypeObject), len(s.AllOf) > 0:
+		fields := map[string]any{}
+		for _, in := range properties(s.NewRef(), "") {
+			if in.required != "" {
+				fields[in.name] = r.value(in.schema)
+			}
+		}
+		return fields
+	case s.Type.Is(openapi3.TypeArray):
+		return r.items(s, int(s.MinItems)) //nolint:gosec // a length
+	case s.Format == "email":
+		return unknownEmail()
+	case s.Format == "uuid":
+		return randomUUID()
+	case s.Format == "date":
+		return time.Now().Format(time.DateOnly)
+	case s.Format == "date-time":
+		return time.Now().Format(time.RFC3339)
+	case s.Format == "byte":
+		return base64.StdEncoding.EncodeToString([]byte(r.random(length)))
+	case s.Pattern == "" && (s.Type == nil || s.Type.Is(openapi3.TypeString)):
+		return r.random(length)
+	case s.Example != nil:
+		return s.Example
+	case s.Type.Is(openapi3.TypeBoolean):
+		return true
+	case s.Min != nil:
+		return *s.Min
+	}
+	return 0
+}
+
+// items returns an array of a given length.
+func (r *runner) items(s *openapi3.Schema, n int) []any {
+	items := []any{}
+	for range n {
+		item := any(0)
+		if s.Items != nil {
+			item = r.value(s.Items.Value)
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+// call returns a sample of an operation with some properties of its body set.
+func (r *runner) call(operation string, fields map[string]any) call {
+	op := r.Operation(operation)
+	if op == nil {
+		return call{}
+	}
+	c := r.sample(op)
+	for name, value := range fields {
+		c = c.with(input{name: name, in: inBody}, value)
+	}
+	return c
+}
+
+// send sends a call. It follows no redirect.
+func (r *runner) send(ctx context.Context, c call) (*answer, error) {
+	if c.op == nil {
+		return nil, skipError("the document does not have an operation that it needs")
+	}
 	var connected, answered atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn:              func(httptrace.GotConnInfo) { connected.Store(true) },
@@ -99,25 +184,18 @@ func (r *runner) send(ctx context.Context, operation, code, text string, header 
 	})
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	target := r.base.endpoint(strings.Replace(op.Path, "{code}", url.PathEscape(code), 1))
-	req, err := http.NewRequestWithContext(ctx, op.Method, target, strings.NewReader(text))
+	req, err := c.request(ctx, r.base)
 	if err != nil {
-		return nil, errors.New("the request cannot be made") // err shows the code
-	}
-	maps.Copy(req.Header, header)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "kalshiauth-contract")
-	if op.Operation.RequestBody != nil {
-		req.Header.Set("Content-Type", "application/json")
+		return nil, err
 	}
 	resp, err := r.client.Do(req)
 	r.answered = r.answered || err == nil || answered.Load()
 	if err != nil {
 		var wrapped *url.Error
-		if errors.As(err, &wrapped) { // it shows the URL, which has the code
+		if errors.As(err, &wrapped) { // its text has the URL, which may contain the code
 			err = wrapped.Err
 		}
-		err = fmt.Errorf("no answer: %w", err)
+		err = fmt.Errorf("no answer: %w", r.secrets.Error(err))
 		r.lost++
 		if !r.answered && (!connected.Load() || r.lost == 3) {
 			r.fatal = fmt.Errorf("%s: %w", r.base.Host, err)
@@ -127,7 +205,7 @@ func (r *runner) send(ctx context.Context, operation, code, text string, header 
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("the answer is %d, and its body breaks off: %w", resp.StatusCode, err)
+		return nil, fmt.Errorf("the answer is %d, and its body breaks off: %w", resp.StatusCode, r.secrets.Error(err))
 	}
 	got := body{data: data, whole: true}
 	if len(data) > maxBody {
@@ -136,15 +214,11 @@ func (r *runner) send(ctx context.Context, operation, code, text string, header 
 	return &answer{status: resp.StatusCode, header: resp.Header, body: func() body { return got }}, nil
 }
 
-func object(fields map[string]any) string {
-	data, _ := json.Marshal(fields) // never fails: they are strings and the like
-	return string(data)
-}
-
-// login logs in. The session is empty if the answer has none.
+// login logs in. The session is empty if the response has none.
 func (r *runner) login(ctx context.Context, email, password string) (*answer, session, error) {
-	a, err := r.send(ctx, "Login", "", object(map[string]any{"email": email, "password": password}), nil)
-	if err != nil || a.status != http.StatusOK {
+	c := r.call("Login", map[string]any{"email": email, "password": password})
+	a, err := r.send(ctx, c)
+	if err != nil || !success.includes(c.op, a.status) {
 		return a, session{}, err
 	}
 	var s session
@@ -154,57 +228,73 @@ func (r *runner) login(ctx context.Context, email, password string) (*answer, se
 	if json.Unmarshal(a.body().data, &body) == nil {
 		s.token = body.Token
 	}
-	if cookie := sessionCookie(r.base, a.header); cookie != nil {
+	if cookie, _ := r.sessionCookie(c.op, a.header); cookie != nil {
 		s.cookie = cookie.Value
 		if cookie.Quoted {
 			s.cookie = `"` + s.cookie + `"`
 		}
 	}
 	r.secrets = append(r.secrets, s.token, strings.Trim(s.cookie, `"`))
-	// A form that is missing has failed a check already. The other one shows what else is wrong.
+	// If one form is missing, a check reports that. Use the other one, so that the rest can be checked.
 	s.token, s.cookie = cmp.Or(s.token, s.cookie), cmp.Or(s.cookie, s.token)
 	return a, s, nil
 }
 
-// logout presents a session as the target wants it, or none.
-func (r *runner) logout(ctx context.Context, s session) (*answer, error) {
-	header := http.Header{}
-	switch {
-	case s == session{}:
-	case r.target.Authorization:
-		header.Set("Authorization", s.token)
-	default:
-		header.Set("Cookie", cookieName+"="+s.cookie)
+// letsIn reports whether the server accepts a password.
+func (r *runner) letsIn(ctx context.Context, email, password string) bool {
+	_, s, err := r.login(ctx, email, password)
+	if err != nil || s == (session{}) {
+		return false
 	}
-	return r.send(ctx, "Logout", "", "", header)
+	_, _ = r.logout(ctx, s) // end the session again
+	return true
+}
+
+// logout logs a session out. It presents the session as the target specifies.
+func (r *runner) logout(ctx context.Context, s session) (*answer, error) {
+	c := r.call("Logout", nil)
+	if c.op == nil {
+		return r.send(ctx, c)
+	}
+	return r.send(ctx, c.presenting(s, r.target.Authorization))
 }
 
 func (r *runner) reset(ctx context.Context, email string) (*answer, error) {
-	return r.send(ctx, "ResetPassword", "", object(map[string]any{"email": email}), nil)
+	return r.send(ctx, r.call("ResetPassword", map[string]any{"email": email}))
 }
 
-// fetchCode asks the target's function for what was mailed.
-func (r *runner) fetchCode(ctx context.Context) error {
+// mailCode requests a reset, and gets the mailed code from the target's ResetCode.
+func (r *runner) mailCode(ctx context.Context) (*answer, error) {
+	a, err := r.reset(ctx, r.target.Credentials.Email)
+	if err != nil || a.status >= 300 {
+		return a, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, codeTimeout)
 	defer cancel()
 	code, userID, err := r.target.ResetCode(ctx, r.target.Credentials.Email)
 	r.secrets = append(r.secrets, code)
+	c := r.call("ResetPasswordConfirm", map[string]any{"user_id": userID})
 	switch {
 	case err != nil:
-		return fmt.Errorf("the mailed code cannot be had: %w", err)
-	case code == "" || code == "." || code == ".." || checkUUID(userID) != nil:
-		return errors.New("the mailed code cannot be had: there is none, or its user ID is not a UUID")
+		return nil, fmt.Errorf("the mailed code is not available: %w", r.secrets.Error(err))
+	case code == "" || code == "." || code == "..":
+		return nil, errors.New("the mailed code is not available: there is none")
+	case c.op != nil && c.breaks(ctx, input{name: "user_id", in: inBody}, r.base):
+		return nil, errors.New("the mailed code is not available: its user ID is not a UUID")
 	}
 	r.mailed = mailed{code, userID}
-	return nil
+	return a, nil
 }
 
-// confirm sends a mailed code. The password that it sets is always one that mask knows.
+// confirm sets a password with a mailed code. The password must be one of the runner's secrets.
 func (r *runner) confirm(ctx context.Context, m mailed, password string) (*answer, error) {
 	r.touched = true
-	body := object(map[string]any{"user_id": m.userID, "password": password})
-	a, err := r.send(ctx, "ResetPasswordConfirm", m.code, body, nil)
-	if err != nil || a.status < 300 { // without an answer, nobody knows
+	c := r.call("ResetPasswordConfirm", map[string]any{"user_id": m.userID, "password": password})
+	for name := range c.path {
+		c.path[name] = m.code
+	}
+	a, err := r.send(ctx, c)
+	if err != nil || a.status < 300 { // without a response, it may have been set
 		r.changed, r.password = true, password
 	}
 	return a, err

@@ -25,19 +25,19 @@ type reply struct {
 	body   []byte
 }
 
-// set makes an answer of JSON.
+// set makes the answer JSON.
 func (a *reply) set(status int, body string) {
 	a.status, a.body = status, []byte(body)
 	a.header.Set("Content-Type", "application/json")
 }
 
-// fail makes an error as the fake does.
+// fail makes the answer an error as the fake server writes it.
 func (a *reply) fail(status int) {
 	a.set(status, `{"code":"mutant","message":"No.","details":"","service":"users"}`)
 	a.header.Set("code", "mutant")
 }
 
-// bare takes an error's fields out of the headers.
+// bare removes an error's fields from the headers.
 func (a *reply) bare() {
 	for _, name := range []string{"code", "message", "details", "service"} {
 		a.header.Del(name)
@@ -52,7 +52,7 @@ func (a *reply) fields(edit func(fields map[string]any)) {
 	a.body, _ = json.Marshal(fields)
 }
 
-// changed has the answers of an operation ("": of all) changed.
+// changed edits the answers of an operation ("": of all).
 func changed(operation string, edit func(r *http.Request, a *reply)) middleware {
 	return on(operation, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +63,7 @@ func changed(operation string, edit func(r *http.Request, a *reply)) middleware 
 	})
 }
 
-// errors has the errors of an operation changed.
+// errorsOf edits the errors of an operation.
 func errorsOf(operation string, edit func(a *reply)) middleware {
 	return changed(operation, func(_ *http.Request, a *reply) {
 		if a.status >= 400 {
@@ -72,7 +72,7 @@ func errorsOf(operation string, edit func(a *reply)) middleware {
 	})
 }
 
-// successes has the successes of an operation changed.
+// successes edits the successes of an operation.
 func successes(operation string, edit func(a *reply)) middleware {
 	return changed(operation, func(_ *http.Request, a *reply) {
 		if a.status < 300 {
@@ -81,7 +81,7 @@ func successes(operation string, edit func(a *reply)) middleware {
 	})
 }
 
-// replaced has some requests to an operation answered in another way: answer says whether it did.
+// replaced answers some requests to an operation itself: answer reports whether it did.
 func replaced(operation string, answer func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool) middleware {
 	return on(operation, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -147,7 +147,7 @@ func presented(r *http.Request) string {
 	return r.Header.Get("Authorization")
 }
 
-// memory is what a broken server remembers.
+// A memory is what a broken server remembers.
 type memory struct {
 	mu   sync.Mutex
 	seen map[string]string
@@ -169,7 +169,7 @@ func (m *memory) get(key string) (string, bool) {
 	return value, ok
 }
 
-// chain puts middlewares in front of each other, the first one outermost.
+// chain combines middlewares, the first one outermost.
 func chain(ms ...middleware) middleware {
 	return func(next http.Handler) http.Handler {
 		for i := range ms {
@@ -179,7 +179,7 @@ func chain(ms ...middleware) middleware {
 	}
 }
 
-// serverWith starts a fake that is changed.
+// serverWith starts a fake server with a change.
 func serverWith(t *testing.T, change func(srv *kalshiauthtest.Server) middleware) *kalshiauthtest.Server {
 	t.Helper()
 	srv := newServer(t)
@@ -187,10 +187,10 @@ func serverWith(t *testing.T, change func(srv *kalshiauthtest.Server) middleware
 	return srv
 }
 
-// known tells whether a body has the e-mail of the account.
+// known reports whether a body has the e-mail of the account, or no e-mail.
 func known(body string) bool { return field(body, "email") == email || !strings.Contains(body, "@") }
 
-// whenBody has requests with some bodies answered by an error.
+// whenBody answers requests with some bodies with an error.
 func whenBody(operation string, match func(body string) bool, status int) middleware {
 	return replaced(operation, func(w http.ResponseWriter, _ *http.Request, body string, _ http.Handler) bool {
 		if !match(body) {
@@ -207,7 +207,7 @@ func unless(match func(body string) bool, operation string, status int) middlewa
 	return whenBody(operation, func(body string) bool { return !match(body) }, status)
 }
 
-// accepted has a reset accepted that is not even looked at.
+// accepted accepts some resets without doing anything.
 func accepted(match func(body string) bool) middleware {
 	return replaced("ResetPassword", func(w http.ResponseWriter, _ *http.Request, body string, _ http.Handler) bool {
 		if match(body) {
@@ -235,7 +235,7 @@ func setCookie(lines ...string) middleware {
 	})
 }
 
-// immortal has each session good for n log-outs, whatever happens in between.
+// immortal lets each session be logged out n times, whatever happens in between.
 func immortal(n int) func(*kalshiauthtest.Server) middleware {
 	return func(*kalshiauthtest.Server) middleware {
 		alive := &memory{}
@@ -250,7 +250,7 @@ func immortal(n int) func(*kalshiauthtest.Server) middleware {
 	}
 }
 
-// notServed answers as a server does that has not the path or method.
+// notServed answers as a server does that does not have the path or method.
 func notServed(status int) middleware {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

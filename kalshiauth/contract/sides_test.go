@@ -42,7 +42,7 @@ func newChecker(t *testing.T, baseURL string) (*contract.Checker, *violations) {
 	return checker, found
 }
 
-// sides are the two places where a Checker can look. Each starts a server with handler and returns its URL and a
+// sides are the two places where a Checker can be. Each starts a server with handler and returns its URL and a
 // transport to it.
 var sides = map[string]func(t *testing.T, handler http.Handler) (baseURL string, rt http.RoundTripper, found *violations){
 	"Transport": func(t *testing.T, handler http.Handler) (string, http.RoundTripper, *violations) {

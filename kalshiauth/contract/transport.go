@@ -5,10 +5,10 @@ import (
 	"net/http"
 )
 
-// Transport returns a transport that sends requests by base and checks those below the base URL, and their responses.
-// Bodies stream as they do without it: what is read is looked at as it passes, up to 64 KiB. A response body that is
-// closed before its end is judged only if what was read of it is a whole JSON value. If base is nil, it is
-// [http.DefaultTransport].
+// Transport returns a transport that sends requests with base, and checks those below the base URL and their responses.
+// A nil base means [http.DefaultTransport]. Bodies stream as without the transport; it keeps up to 64 KiB of
+// each body for the check. A response body that is closed before its end is checked only if what was read is a complete
+// JSON value.
 func (c *Checker) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -22,7 +22,7 @@ type transport struct {
 }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	path, ok := t.checker.base.below(req.URL.Scheme, req.URL.Host, req.URL)
+	path, ok := t.checker.rules.base.below(req.URL.Scheme, req.URL.Host, req.URL)
 	if !ok {
 		return t.base.RoundTrip(req) //nolint:wrapcheck // a transport's errors are http.Client's to wrap
 	}
@@ -36,21 +36,21 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.response = &answer{status: resp.StatusCode, header: resp.Header.Clone(), body: passed.body}
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil || resp.Body == http.NoBody {
 		passed.end()
-		x.end() // there is no body, or it is a connection, which is not ours to wrap
+		x.end() // there is no body, or it is a connection, which the caller uses
 		return resp, nil
 	}
 	resp.Body = &capturedBody{resp.Body, passed, x.end}
 	return resp, nil
 }
 
-// captureRequest returns the request to send.
+// captureRequest returns the request to send, and captures its body.
 func (x *exchange) captureRequest(req *http.Request) *http.Request {
 	if req.Body == nil || req.Body == http.NoBody {
 		x.requestBody.end()
 		return req
 	}
 	if req.GetBody != nil {
-		// A copy is sure to be whole, while a server may answer before it has read the body.
+		// Capture a copy, which is complete: a server may answer before it has read the whole body.
 		if copied, err := req.GetBody(); err == nil {
 			_, _ = io.Copy(io.Discard, io.LimitReader(&capturedBody{copied, x.requestBody, func() {}}, maxBody+1))
 			_ = copied.Close()
@@ -62,7 +62,7 @@ func (x *exchange) captureRequest(req *http.Request) *http.Request {
 	return req
 }
 
-// CloseIdleConnections passes on what [http.Client.CloseIdleConnections] asks for.
+// CloseIdleConnections closes those of base, for [http.Client.CloseIdleConnections].
 func (t *transport) CloseIdleConnections() {
 	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
