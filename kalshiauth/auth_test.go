@@ -3,7 +3,6 @@ package kalshiauth_test
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,50 +10,6 @@ import (
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 )
-
-func TestOperationsSendWhatTheDocumentSays(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]struct {
-		method, path, cookie string
-		body                 map[string]any
-		status               int
-		answer               string
-	}{
-		"Login": {
-			"POST", "/log_in", "", map[string]any{"email": email, "password": password}, 200, loginBody,
-		},
-		"Logout":        {"POST", "/log_out", "sessions=" + token, nil, 204, ""},
-		"ResetPassword": {"POST", "/passwords/reset", "", map[string]any{"email": email}, 202, ""},
-		"ResetPasswordConfirm": {
-			"PUT", "/passwords/reset/4fzyo%2F82+myh/confirm", "",
-			map[string]any{"user_id": userID, "password": newPassword},
-			204, "",
-		},
-	} {
-		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != want.method || r.URL.EscapedPath() != want.path {
-				t.Errorf("%s: %s %s, want %s %s", name, r.Method, r.URL.EscapedPath(), want.method, want.path)
-			}
-			if got := r.Header.Get("Cookie"); got != want.cookie {
-				t.Errorf("%s: cookie %q, want %q", name, got, want.cookie)
-			}
-			var got map[string]any
-			data, _ := io.ReadAll(r.Body)
-			if len(data) > 0 && json.Unmarshal(data, &got) != nil || len(got) != len(want.body) {
-				t.Errorf("%s: body %s, want %v", name, data, want.body)
-			}
-			for field, value := range want.body {
-				if got[field] != value {
-					t.Errorf("%s: body has %s %v, want %v", name, field, got[field], value)
-				}
-			}
-			reply(want.status, want.answer)(w, r)
-		})
-		if err := operations[name](t, client); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
 
 func TestWrongInputIsNotSent(t *testing.T) {
 	t.Parallel()
@@ -75,7 +30,7 @@ func TestWrongInputIsNotSent(t *testing.T) {
 		check("Login with e-mail "+bad, err)
 		check("ResetPassword with e-mail "+bad, client.ResetPassword(t.Context(), bad))
 	}
-	for _, bad := range []string{"", "12345", "äöüßé", "secret\xff"} {
+	for _, bad := range []string{"", "12345", "äöüßé", password + "\xff"} {
 		_, err := client.Login(t.Context(), kalshiauth.Credentials{Email: email, Password: bad})
 		check("Login with password "+bad, err)
 		confirm := confirmation
@@ -100,8 +55,8 @@ func TestWrongInputIsNotSent(t *testing.T) {
 func TestErrorsOfInputNameEachMistakeAndShowNoValue(t *testing.T) {
 	t.Parallel()
 	client := newClient(t)
-	_, err := client.Login(t.Context(), kalshiauth.Credentials{Email: "hunter2", Password: "hunter"})
-	if err == nil || err.Error() != "kalshiauth: Login: invalid input: the e-mail address is not one, such as trader@example.com" {
+	_, err := client.Login(t.Context(), kalshiauth.Credentials{Email: "hunter2", Password: "hunter2 and more"})
+	if err == nil || err.Error() != "kalshiauth: Login: invalid input: the e-mail address is malformed: it must be like trader@example.com" {
 		t.Error(err)
 	}
 	err = client.ResetPasswordConfirm(t.Context(), kalshiauth.PasswordResetConfirmation{UserID: "hunter2"})
@@ -115,9 +70,9 @@ func TestErrorsOfInputNameEachMistakeAndShowNoValue(t *testing.T) {
 func TestUnusualInputIsSentAsItIs(t *testing.T) {
 	t.Parallel()
 	for _, creds := range []kalshiauth.Credentials{
-		{Email: `"john doe"@example.com`, Password: `<&>"\` + "\n\x00"},
-		{Email: "o'neill+kalshi@sub.example.co.uk", Password: "      "},
-		{Email: "jürgen@例え.jp", Password: "äöüßéñ"},
+		{Email: `"john doe"@example.com`, Password: `<&>"\` + "\n\x00" + password},
+		{Email: "o'neill+kalshi@sub.example.co.uk", Password: strings.Repeat(" ", 30)},
+		{Email: "jürgen@例え.jp", Password: strings.Repeat("äöüßéñ😀", 4)},
 	} {
 		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			var got struct{ Email, Password string }
@@ -130,19 +85,6 @@ func TestUnusualInputIsSentAsItIs(t *testing.T) {
 			reply(200, loginBody)(w, r)
 		})
 		if _, err := client.Login(t.Context(), creds); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, code := range []string{"...", "a b", "a?b#c", "%2e%2e", "../log_out", "ü", "a%", `a\b`, "a:b", "\x01"} {
-		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if want := "/passwords/reset/" + code + "/confirm"; r.URL.Path != want || r.URL.RawQuery != "" {
-				t.Errorf("the server got %q, want %q", r.URL.Path, want)
-			}
-			reply(204, "")(w, r)
-		})
-		confirm := confirmation
-		confirm.Code = code
-		if err := client.ResetPasswordConfirm(t.Context(), confirm); err != nil {
 			t.Error(err)
 		}
 	}
@@ -301,27 +243,5 @@ func TestLogoutNeedsASessionOfThisServer(t *testing.T) {
 	if !errors.Is(err, kalshiauth.ErrInvalidInput) || !strings.Contains(err.Error(), client.BaseURL()) ||
 		!strings.Contains(err.Error(), elsewhere.BaseURL()) {
 		t.Errorf("a session of another server: %v", err)
-	}
-}
-
-func TestLogoutPresentsTheSessionAsToldTo(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		opts                  []kalshiauth.Option
-		cookie, authorization string
-	}{
-		"cookie":       {nil, "sessions=" + token, ""},
-		"bare token":   {[]kalshiauth.Option{kalshiauth.WithAuthorizationScheme("")}, "", token},
-		"bearer token": {[]kalshiauth.Option{kalshiauth.WithAuthorizationScheme("Bearer")}, "", "Bearer " + token},
-	} {
-		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if c, a := r.Header.Get("Cookie"), r.Header.Get("Authorization"); c != test.cookie || a != test.authorization {
-				t.Errorf("%s: cookie %q, authorization %q", name, c, a)
-			}
-			reply(204, "")(w, r)
-		}, test.opts...)
-		if err := client.Logout(t.Context(), kalshiauth.SessionFromToken(userID, token)); err != nil {
-			t.Error(err)
-		}
 	}
 }

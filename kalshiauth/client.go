@@ -1,249 +1,167 @@
 package kalshiauth
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/gen"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/redact"
 )
 
-// Base URLs of Kalshi's servers, as the OpenAPI document lists them.
+// Base URLs of the servers that the OpenAPI document lists.
 const (
 	ProductionURL = gen.ServerURLProduction
 	DemoURL       = gen.ServerURLDemo
 )
 
-const defaultTimeout = 30 * time.Second
-
-const userAgent = "kalshiauth-go/0.1.0"
+const ownUserAgent = "kalshiauth-go/0.1.0"
 
 // A Client calls the auth operations of one server. It holds no session and is safe for concurrent use.
 type Client struct {
-	// A func, since fmt follows every other kind of field, down to the buffers of connections.
-	config func() *config
+	sender func() *sender // a func: fmt prints the contents of every other kind of field, even buffers of connections
 }
 
-type config struct {
-	base         *url.URL
-	origin       string      // of base
-	caller       http.Client // as the caller gave it
-	api          *gen.Client // sends by Do
-	timeout      time.Duration
-	retries      int
-	userAgent    []string
-	present      func(req *http.Request, s *Session)
-	log          *slog.Logger
-	insecureHTTP bool
-}
-
-// New returns a client of [ProductionURL], or of the server that [WithBaseURL] names. A wrong option is an error that
-// wraps [ErrInvalidInput].
+// New returns a client of [ProductionURL], or of the server that [WithBaseURL] names. For an invalid option it returns
+// an error that wraps [ErrInvalidInput]. It sends nothing.
 func New(opts ...Option) (*Client, error) {
-	c := &config{
-		timeout:   defaultTimeout,
-		retries:   2,
-		userAgent: []string{userAgent},
-		present:   func(req *http.Request, s *Session) { s.Apply(req) },
-		log:       slog.New(slog.DiscardHandler),
+	s := &sender{
+		timeout: 30 * time.Second, retries: 2, userAgent: ownUserAgent, present: presentCookie,
+		log: slog.New(slog.DiscardHandler),
 	}
 	for _, opt := range append([]Option{WithBaseURL(ProductionURL)}, opts...) {
 		if opt == nil {
 			return nil, fmt.Errorf("kalshiauth: New: %w: an option is nil", ErrInvalidInput)
 		}
-		if err := opt(c); err != nil {
+		if err := opt(s); err != nil {
 			return nil, fmt.Errorf("kalshiauth: New: %w: %w", ErrInvalidInput, err)
 		}
 	}
-	if c.base.Scheme == "http" && !c.insecureHTTP && !isLoopback(c.base.Hostname()) {
-		return nil, fmt.Errorf("kalshiauth: New: %w: WithBaseURL: http would send the password to %s in the clear: "+
-			"use https, or allow it with WithInsecureHTTP", ErrInvalidInput, c.base.Host)
+	if s.base.Scheme == "http" && !s.insecureHTTP && !isLoopback(s.base.Hostname()) {
+		return nil, fmt.Errorf("kalshiauth: New: %w: WithBaseURL: http would send the password to %s unencrypted: "+
+			"use https, or allow it with WithInsecureHTTP", ErrInvalidInput, s.base.Host)
 	}
-	c.origin = origin(c.base)
-	c.caller.Transport = cmp.Or(c.caller.Transport, http.DefaultTransport)
-	// Its URLs are the document's paths: the base URL is parsed once, here.
-	c.api = &gen.Client{Server: "/", Client: c, RequestEditors: []gen.RequestEditorFn{c.address}}
-	return &Client{config: func() *config { return c }}, nil
+	s.origin = origin(s.base)
+	// The generated client parses Server for each request. The path is enough: Do sets the scheme and the host.
+	s.gen = &gen.Client{Server: s.base.EscapedPath() + "/", Client: s}
+	return &Client{func() *sender { return s }}, nil
 }
 
-// BaseURL returns the URL below which the client's server serves the API, without a slash at the end.
-func (c *Client) BaseURL() string { return c.config().base.String() }
+// BaseURL returns the base URL of the API, without a slash at the end.
+func (c *Client) BaseURL() string { return c.sender().base.String() }
 
 // String names the client's server.
 func (c *Client) String() string { return "Client(" + c.BaseURL() + ")" }
 
-// acceptJSON is a header of each request. Nobody changes it.
-var acceptJSON = []string{"application/json"}
+// UserAgent returns the User-Agent header of the client's requests.
+func (c *Client) UserAgent() string { return c.sender().userAgent }
 
-// address makes a request to one of the document's paths one to the server.
-func (c *config) address(_ context.Context, req *http.Request) error {
-	u := *c.base
-	if u.RawPath != "" || req.URL.RawPath != "" {
-		u.RawPath = u.EscapedPath() + req.URL.EscapedPath()
+// HTTPClient returns a copy of the client from [WithHTTPClient], without its cookie jar. It adds no session to
+// requests: use [Client.Authorize] for that.
+func (c *Client) HTTPClient() *http.Client {
+	client := c.sender().caller
+	client.Jar = nil
+	return &client
+}
+
+// Serves reports whether u has the origin of the API: the same scheme, host and port as the base URL. The scheme ws
+// counts as http, and wss as https.
+func (c *Client) Serves(u *url.URL) bool {
+	s := c.sender()
+	return u != nil && u.Opaque == "" && (u.Host == s.base.Host && u.Scheme == s.base.Scheme || origin(u) == s.origin)
+}
+
+// Authorize adds session to the headers of req: as a cookie, besides the other cookies of req, or, after
+// [WithAuthorizationScheme], in the Authorization header. It replaces a session that was added before.
+//
+// Authorize fails and does not change req where req goes to another origin or session belongs to another server
+// ([ErrInvalidInput]), and where session has no secret ([ErrNoSession]).
+//
+// An [http.Client] sends the added header along with redirects to the same host name, also with another port or scheme,
+// and to its subdomains. Send the request with a client that follows no redirects, or with that of package autologin,
+// which presents the session to the API's origin only.
+func (c *Client) Authorize(req *http.Request, session *Session) error {
+	s := c.sender()
+	if req == nil || !c.Serves(req.URL) {
+		return fmt.Errorf("kalshiauth: Authorize: %w: the request does not go to %s", ErrInvalidInput, s.origin)
 	}
-	u.Path += req.URL.Path
-	*req.URL = u
-	req.Host = u.Host
-	req.Header["Accept"] = acceptJSON
-	req.Header["User-Agent"] = c.userAgent
+	if err := s.accepts(session); err != nil {
+		return fmt.Errorf("kalshiauth: Authorize: %w", err)
+	}
+	if req.Header == nil {
+		req.Header = make(http.Header)
+	}
+	s.present(req.Header, session)
 	return nil
 }
 
-// Do sends one request, for gen.Client. It is what remains of http.Client.Do without redirects and jar. With its
-// CheckRedirect, http.Client follows none either, but fails on a Location that it cannot parse, and loses the status.
-func (c *config) Do(req *http.Request) (*http.Response, error) {
-	resp, err := c.caller.Transport.RoundTrip(req)
-	if err == nil && resp == nil {
-		err = errors.New("the transport returned neither a response nor an error")
-	}
-	if err != nil {
-		return nil, &url.Error{Op: req.Method, URL: req.URL.String(), Err: err}
-	}
-	if resp.Body == nil {
-		resp.Body = http.NoBody
-	}
-	return resp, nil
-}
-
-// origin is what RFC 6454 calls so, in a form that can be compared: the port is always there.
-func origin(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
-}
-
-// An Option configures a [Client]. Options may come in any order; of two that say the same thing, the last one holds.
-type Option func(*config) error
-
-// WithBaseURL sets the URL below which the server serves the API, such as [DemoURL]. It is absolute, without user,
-// query or fragment, and https unless the host is loopback or [WithInsecureHTTP] is given.
-func WithBaseURL(baseURL string) Option {
-	return func(c *config) error {
-		u, err := url.Parse(baseURL)
-		if err != nil {
-			if strings.Contains(baseURL, "@") { // any part of it may be a password
-				return errors.New("WithBaseURL: not a URL, or one with a user; credentials go to Login")
-			}
-			return fmt.Errorf("WithBaseURL: %w", err)
-		}
-		switch {
-		case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-			return errors.New("WithBaseURL: not an absolute URL, such as " + ProductionURL)
-		case u.User != nil:
-			return errors.New("WithBaseURL: the URL has a user; credentials go to Login")
-		case u.RawQuery != "" || u.ForceQuery:
-			return errors.New("WithBaseURL: the URL has a query")
-		case u.Fragment != "" || strings.Contains(baseURL, "#"):
-			return errors.New("WithBaseURL: the URL has a fragment")
-		}
-		server := url.URL{Scheme: u.Scheme, Host: strings.TrimSuffix(u.Host, ":")}
-		c.base, err = url.Parse(server.String() + strings.TrimRight(u.EscapedPath(), "/"))
-		return err //nolint:wrapcheck // mutant: what was parsed once can be parsed again
-	}
-}
-
-// WithHTTPClient sets the client that sends the requests: its transport, with proxies, TLS and instrumentation, and
-// its Timeout, which limits each try. It is copied, not changed; its jar and its redirect policy are not used. Its
-// transport must not follow redirects by itself (that of retryablehttp does), since it would take the password
-// along.
-func WithHTTPClient(client *http.Client) Option {
-	return func(c *config) error {
-		if client == nil {
-			return errors.New("WithHTTPClient: the client is nil")
-		}
-		c.caller = *client
-		return nil
-	}
-}
-
-// WithTimeout limits a whole call, retries and the time between them included. The default is 30 seconds; 0 means no
-// limit but the context's.
-func WithTimeout(d time.Duration) Option {
-	return func(c *config) error {
-		if d < 0 {
-			return fmt.Errorf("WithTimeout: %v is negative", d)
-		}
-		c.timeout = d
-		return nil
-	}
-}
-
-// WithUserAgent puts the name of your program, such as "mybot/1.2", in front of our own in the User-Agent header.
-func WithUserAgent(product string) Option {
-	return func(c *config) error {
-		if strings.ContainsFunc(product, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return errors.New("WithUserAgent: the name has a control character")
-		}
-		c.userAgent = []string{strings.TrimSpace(product + " " + userAgent)}
-		return nil
-	}
-}
-
-// WithLogger sets where calls and retries are logged: each try at level Debug, each retry at level Info. The default
-// is to log nothing. No record holds a secret or an e-mail address.
-func WithLogger(logger *slog.Logger) Option {
-	return func(c *config) error {
-		if logger == nil {
-			return errors.New("WithLogger: the logger is nil")
-		}
-		c.log = logger
-		return nil
-	}
-}
-
-// WithRetries sets how often a call is tried again, at most. The default is 2; 0 means never.
+// Login exchanges credentials for a session (POST /log_in). If the server rejects them, the error is [ErrUnauthorized]
+// or [ErrForbidden]. A malformed e-mail address or a password of fewer than 6 characters is [ErrInvalidInput], and is
+// not sent.
 //
-// [Client.Login] and [Client.Logout] are retried where no answer came, and after a 502, 503 or 504. The two reset
-// operations are retried only where the server cannot have processed the request: no connection was made, or the
-// answer is a 503 with Retry-After. Between the tries passes what the server's Retry-After says, or a random time
-// that grows from about 0.1 seconds. A wait that would outlast the deadline is not begun: the call ends with the
-// answer it has.
-func WithRetries(n int) Option {
-	return func(c *config) error {
-		if n < 0 {
-			return fmt.Errorf("WithRetries: %d is negative", n)
-		}
-		c.retries = n
-		return nil
-	}
+// Users report that a session expires after about half an hour. A program that runs longer uses package autologin.
+func (c *Client) Login(ctx context.Context, creds Credentials) (*Session, error) {
+	return do(ctx, c.sender(), creds, &call[Credentials, *Session]{
+		op: "Login", success: http.StatusOK, retry: unanswered,
+		check: func(_ *sender, in Credentials) error {
+			return invalid(checkEmail(in.Email), checkPassword(in.Password))
+		},
+		secrets: func(in Credentials) redact.Secrets { return redact.Secrets{in.Password} },
+		send: func(ctx context.Context, s *sender, in Credentials) (*http.Response, error) {
+			return s.gen.Login(ctx, gen.LoginRequest{Email: in.Email, Password: in.Password})
+		},
+		decode: sessionOf,
+	})
 }
 
-// WithAuthorizationScheme presents the session's token in the Authorization header instead of the cookie: behind a
-// scheme such as "Bearer", or bare if the scheme is empty.
-func WithAuthorizationScheme(scheme string) Option {
-	return func(c *config) error {
-		prefix := ""
-		if scheme != "" {
-			// A cookie's name and a scheme are both what RFC 9110 calls a token.
-			if (&http.Cookie{Name: scheme}).Valid() != nil {
-				return fmt.Errorf("WithAuthorizationScheme: %q is not one word, such as Bearer", scheme)
-			}
-			prefix = scheme + " "
-		}
-		c.present = func(req *http.Request, s *Session) { req.Header.Set("Authorization", prefix+s.Token()) }
-		return nil
-	}
+// Logout ends a session (POST /log_out). If the server no longer knows the session, the error is [ErrUnauthorized],
+// except after a retry: then an earlier try has probably ended the session, and Logout returns nil. A nil session, or
+// one without a secret, is [ErrNoSession]. A session of another server is [ErrInvalidInput]. Neither is sent.
+func (c *Client) Logout(ctx context.Context, session *Session) error {
+	_, err := do(ctx, c.sender(), session, &call[*Session, none]{
+		op: "Logout", check: (*sender).accepts, success: http.StatusNoContent, retry: unanswered, repeat: sessionOver,
+		secrets: (*Session).secrets,
+		send: func(ctx context.Context, s *sender, in *Session) (*http.Response, error) {
+			return s.gen.Logout(ctx, s.authorize(in))
+		},
+	})
+	return err
 }
 
-// WithInsecureHTTP allows a base URL with http to any host, which sends passwords and sessions in the clear. Without
-// it, http is allowed to loopback only.
-func WithInsecureHTTP() Option {
-	return func(c *config) error {
-		c.insecureHTTP = true
-		return nil
-	}
+// ResetPassword asks the server to e-mail the account's owner a link for setting a new password
+// (POST /passwords/reset). A server that does not tell which addresses have an account reports success for all of them.
+// A malformed address is [ErrInvalidInput], and is not sent.
+func (c *Client) ResetPassword(ctx context.Context, email string) error {
+	_, err := do(ctx, c.sender(), email, &call[string, none]{
+		op: "ResetPassword", success: http.StatusAccepted, retry: unprocessed,
+		check:   func(_ *sender, in string) error { return invalid(checkEmail(in)) },
+		secrets: func(string) redact.Secrets { return nil },
+		send: func(ctx context.Context, s *sender, in string) (*http.Response, error) {
+			return s.gen.ResetPassword(ctx, gen.ResetPasswordRequest{Email: in})
+		},
+	})
+	return err
 }
+
+// ResetPasswordConfirm sets a new password with the code from the e-mailed link (PUT /passwords/reset/{code}/confirm).
+// A wrong, used or expired code is [ErrBadRequest]. Malformed input is [ErrInvalidInput], and is not sent.
+func (c *Client) ResetPasswordConfirm(ctx context.Context, confirm PasswordResetConfirmation) error {
+	_, err := do(ctx, c.sender(), confirm, &call[PasswordResetConfirmation, none]{
+		op: "ResetPasswordConfirm", success: http.StatusNoContent, retry: unprocessed,
+		check: func(_ *sender, in PasswordResetConfirmation) error {
+			return invalid(checkCode(in.Code), checkUserID(in.UserID), checkPassword(in.NewPassword))
+		},
+		secrets: func(in PasswordResetConfirmation) redact.Secrets { return redact.Secrets{in.Code, in.NewPassword} },
+		send: func(ctx context.Context, s *sender, in PasswordResetConfirmation) (*http.Response, error) {
+			body := gen.ConfirmPasswordResetRequest{UserID: in.UserID, Password: in.NewPassword}
+			return s.gen.ResetPasswordConfirm(ctx, in.Code, body)
+		},
+	})
+	return err
+}
+
+// none is the result of an operation whose success has no body.
+type none = struct{}

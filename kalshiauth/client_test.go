@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +37,11 @@ func TestNewRefusesWrongOptions(t *testing.T) {
 		"empty query":           kalshiauth.WithBaseURL("https://example.com/v1?"),
 		"fragment":              kalshiauth.WithBaseURL("https://example.com/v1#a"),
 		"empty fragment":        kalshiauth.WithBaseURL("https://example.com/v1#"),
+		"path of two slashes":   kalshiauth.WithBaseURL("https://example.com//v1"),
+		"port beyond 65535":     kalshiauth.WithBaseURL("https://x.test:99999"),
+		"port 65536":            kalshiauth.WithBaseURL("https://x.test:65536/v1"),
+		"port 0":                kalshiauth.WithBaseURL("https://x.test:0"),
+		"negative port":         kalshiauth.WithBaseURL("https://x.test:-1"),
 		"http to another host":  kalshiauth.WithBaseURL("http://example.com/v1"),
 		"http to a private net": kalshiauth.WithBaseURL("http://10.0.0.1/v1"),
 		"nil HTTP client":       kalshiauth.WithHTTPClient(nil),
@@ -67,7 +74,7 @@ func TestNewShowsNoPasswordOfABaseURL(t *testing.T) {
 
 func TestPlainHTTPIsForLoopbackUnlessAllowed(t *testing.T) {
 	t.Parallel()
-	for _, baseURL := range []string{"http://localhost:8080", "http://127.8.8.8", "http://[::1]:1/v1", "https://example.com"} {
+	for _, baseURL := range []string{"https://x.test:65535", "https://x.test:1", "https://x.test:", "http://localhost:8080", "http://127.8.8.8", "http://[::1]:1/v1", "https://example.com"} {
 		if _, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL)); err != nil {
 			t.Errorf("%s: %v", baseURL, err)
 		}
@@ -114,8 +121,8 @@ func TestRequestsSayWhoTheyAreAndWhatTheyAccept(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := strings.TrimSpace(product + " kalshiauth-go/0.1.0")
-		if got := header.Get("User-Agent"); got != want {
-			t.Errorf("User-Agent %q, want %q", got, want)
+		if got := header.Get("User-Agent"); got != want || client.UserAgent() != want {
+			t.Errorf("User-Agent %q, and UserAgent() = %q, want %q", got, client.UserAgent(), want)
 		}
 		for name, want := range map[string]string{"Accept": "application/json", "Content-Type": "application/json"} {
 			if got := header.Get(name); got != want {
@@ -167,37 +174,34 @@ func TestTheLogHasEachTryAndNoSecret(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	for name, call := range operations {
+	for _, op := range operations {
 		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			reply(503, `{"message":"`+password+token+r.URL.Path+newPassword+`"}`, "Retry-After: 0")(w, r)
+			all := strings.Join(slices.Collect(maps.Values(op.Input)), " ")
+			reply(503, `{"message":"`+all+r.URL.Path+`"}`, "Retry-After: 0")(w, r)
 		}, kalshiauth.WithLogger(logger), kalshiauth.WithRetries(1))
 		log.Reset()
-		if err := call(t, client); !errors.Is(err, kalshiauth.ErrUnavailable) {
-			t.Errorf("%s: %v", name, err)
+		if err := op.Call(t.Context(), client, op.Input); !errors.Is(err, kalshiauth.ErrUnavailable) {
+			t.Errorf("%s: %v", op.ID, err)
 		}
 		if tries := strings.Count(log.String(), `"status":503`); tries != 2 || !strings.Contains(log.String(), "retrying") {
-			t.Errorf("%s: the log has %d tries, want 2: %s", name, tries, log.String())
+			t.Errorf("%s: the log has %d tries, want 2: %s", op.ID, tries, log.String())
 		}
-		mine := map[string][]string{
-			"Login": {password}, "Logout": {token}, "ResetPasswordConfirm": {code, newPassword},
-		}
-		for _, secret := range mine[name] {
+		for _, secret := range append(op.SecretValues(), email) {
 			if strings.Contains(log.String(), secret) {
-				t.Errorf("%s: the log has a secret: %s", name, log.String())
+				t.Errorf("%s: the log has a secret or the e-mail address: %s", op.ID, log.String())
 			}
 		}
 		for line := range strings.Lines(log.String()) {
 			var entry struct {
+				Op     string
 				Took   time.Duration
 				Status int
 				Error  string
 			}
-			if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Error == "" || entry.Took < 0 || entry.Took > time.Hour {
-				t.Errorf("%s: %v, %s", name, err, line)
+			if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Op != op.ID || entry.Error == "" ||
+				entry.Took < 0 || entry.Took > time.Hour {
+				t.Errorf("%s: %v, %s", op.ID, err, line)
 			}
-		}
-		if strings.Contains(log.String(), email) {
-			t.Errorf("%s: the log has the e-mail address: %s", name, log.String())
 		}
 	}
 }

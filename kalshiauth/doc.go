@@ -1,7 +1,7 @@
-// Package kalshiauth logs in to Kalshi, and out again, and resets passwords.
+// Package kalshiauth logs in to Kalshi's API, logs out, and resets passwords.
 //
-// A [Client] talks to one server and holds no session. [Client.Login] returns a [Session], an immutable value that
-// any number of goroutines may share:
+// A [Client] calls one server and holds no session. [Client.Login] returns a [Session], an immutable value that any
+// number of goroutines may share. [Client.Authorize] adds the session to requests to the rest of the API:
 //
 //	client, err := kalshiauth.New()
 //	...
@@ -9,38 +9,41 @@
 //	...
 //	req, err := http.NewRequestWithContext(ctx, "GET", client.BaseURL()+"/users/"+session.UserID+"/balance", nil)
 //	...
-//	session.Apply(req) // adds the session's cookie
-//	resp, err := http.DefaultClient.Do(req)
+//	err = client.Authorize(req, session)
+//	...
+//	resp, err := client.HTTPClient().Do(req)
 //	...
 //	err = client.Logout(ctx, session)
 //
-// A session lives for about half an hour, and nothing announces its end but a 401. A program that runs for longer has a
-// [LoginSource], which logs in when there is no session, and its HTTP client, which presents the session to the API and
-// renews it in the middle of a request:
-//
-//	source := client.LoginSource(kalshiauth.StaticCredentials(credentials))
-//	kalshi := client.HTTPClient(source)
-//	resp, err := kalshi.Get(client.BaseURL() + "/users/" + userID + "/balance")
-//
-// [WithStore] keeps the session between runs; package filestore has a store for processes of one machine.
+// Users report that a session expires after about half an hour. The server does not announce this: a request gets a
+// 401. A program that runs longer uses package autologin. Its HTTP client logs in, adds the session to each request,
+// and replaces a session that has ended. Package filestore keeps the session in a file between runs.
 //
 // # What goes wrong
 //
-// An answer of the server that is not the documented success is an [*Error], which keeps the status and what the
-// server said. [errors.Is] finds the kind of it: [ErrUnauthorized] for a wrong password or a session that is over,
-// [ErrRateLimited], [ErrServer], or [ErrUnexpectedResponse] for an answer that no Kalshi server gives, such as the
-// page of a captive portal. What fails before an answer wraps its cause: [ErrInvalidInput], a network error, or the
-// context's.
+// A response that is not the documented success becomes an [*Error], with the status and the server's error message.
+// [errors.Is] tells its kind:
 //
-// Calls are retried where that is safe; see [WithRetries].
+//   - [ErrUnauthorized]: the password is wrong, or the session has ended.
+//   - [ErrForbidden]: the server does not allow this to the account.
+//   - [ErrBadRequest]: the request is malformed, or the reset code is wrong.
+//   - [ErrRateLimited], [ErrServer], [ErrUnavailable]: try again later.
+//   - [ErrUnexpectedResponse]: the API's document does not describe the response. It may come from a proxy, or from a
+//     host that no longer serves this API. Check for this kind first: a 401 with an HTML page matches
+//     [ErrUnauthorized], too, but says nothing about the password.
+//
+// Other errors mean that there was no response. They wrap their cause. [ErrInvalidInput] and [ErrNoSession] are
+// mistakes of the caller: nothing was sent. The rest are errors of the network or the context. Calls are retried where
+// that is safe: see [WithRetries].
 //
 // # Secrets
 //
-// Passwords, tokens, cookies and reset codes appear in no error, log record or fmt output of this package, and are
-// sent nowhere but to the server that [WithBaseURL] names: redirects are not followed. A session's secret leaves
-// only through [Session.Token], [Session.Cookie], [Session.Apply] and [Session.Export].
+// No error, log record or fmt output of this package shows the password, token, cookie value or reset code of a call,
+// even if the server or a network error repeats it. Secrets of fewer than 4 bytes are not masked. The calls of [Client]
+// follow no redirect, so that a password goes only to the server that [WithBaseURL] names. Only [Session.Token],
+// [Session.Cookie], [Session.Export] and [Client.Authorize] give access to a session's secret.
 //
 // # Testing
 //
-// Package kalshiauthtest has a server that behaves like Kalshi's, for tests without a network.
+// Package kalshiauthtest has a fake server, for tests without a network or an account.
 package kalshiauth

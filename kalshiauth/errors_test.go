@@ -6,11 +6,13 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/robustness"
 )
 
 var sentinels = map[string]error{
@@ -37,22 +39,25 @@ func kinds(err error) string {
 
 func TestEachStatusIsItsSentinelForEveryOperation(t *testing.T) {
 	t.Parallel()
-	success := map[string]int{"Login": 200, "Logout": 204, "ResetPassword": 202, "ResetPasswordConfirm": 204}
 	for status, want := range map[int]string{
-		200: "ErrUnexpectedResponse", 201: "ErrUnexpectedResponse", 202: "ErrUnexpectedResponse",
-		204: "ErrUnexpectedResponse", 206: "ErrUnexpectedResponse", 300: "ErrUnexpectedResponse",
-		304: "ErrUnexpectedResponse", 307: "ErrUnexpectedResponse", 399: "ErrUnexpectedResponse",
+		200: "", 201: "", 202: "", 204: "", 206: "", 300: "", 304: "", 307: "", 399: "",
 		400: "ErrBadRequest", 401: "ErrUnauthorized", 403: "ErrForbidden", 404: "", 409: "", 429: "ErrRateLimited",
 		499: "", 500: "ErrServer", 502: "ErrServer", 503: "ErrServer ErrUnavailable", 599: "ErrServer", 600: "", 999: "",
 	} {
-		for name, call := range operations {
-			if status == success[name] {
+		for _, op := range operations {
+			if status == op.Success {
 				continue
 			}
-			err := call(t, serve(t, reply(status, "")))
-			var answer *kalshiauth.Error
-			if kinds(err) != want || !errors.As(err, &answer) || answer.Op != name || answer.StatusCode != status {
-				t.Errorf("%s: %d is %q (%v), want %q", name, status, kinds(err), err, want)
+			for body, unexpected := range map[string]bool{"": true, `{"code":"c"}`: status < 400} {
+				want := want
+				if unexpected {
+					want = strings.TrimSpace(want + " ErrUnexpectedResponse")
+				}
+				err := op.Call(t.Context(), serve(t, reply(status, body)), op.Input)
+				var answer *kalshiauth.Error
+				if kinds(err) != want || !errors.As(err, &answer) || answer.Op != op.ID || answer.StatusCode != status {
+					t.Errorf("%s: %d with the body %q is %q (%v), want %q", op.ID, status, body, kinds(err), err, want)
+				}
 			}
 		}
 	}
@@ -88,15 +93,15 @@ func TestErrorFieldsAreFoundWhereverTheyAre(t *testing.T) {
 		"nested, of other types": {`{"error":{"code":1,"message":"m","details":"d","service":null}}`, nil, "1 m d "},
 		"JSON that says nothing": {"{}", nil, "   "},
 	} {
-		for op, call := range operations {
+		for _, op := range operations {
 			var answer *kalshiauth.Error
-			if err := call(t, serve(t, reply(401, test.body, test.headers...))); !errors.As(err, &answer) {
-				t.Errorf("%s, %s: %v", op, name, err)
+			if err := op.Call(t.Context(), serve(t, reply(401, test.body, test.headers...)), op.Input); !errors.As(err, &answer) {
+				t.Errorf("%s, %s: %v", op.ID, name, err)
 				continue
 			}
 			got := strings.Join([]string{answer.Code, answer.Message, answer.Details, answer.Service}, " ")
 			if got != test.want || answer.StatusCode != 401 {
-				t.Errorf("%s, %s: %d %q, want %q", op, name, answer.StatusCode, got, test.want)
+				t.Errorf("%s, %s: %d %q, want %q", op.ID, name, answer.StatusCode, got, test.want)
 			}
 		}
 	}
@@ -110,10 +115,10 @@ func TestErrorTextsSayWhatCameBack(t *testing.T) {
 		`kalshiauth: Login: 503 Service Unavailable, "Down."; retry after 1m0s`: reply(503,
 			`{"message":"Down."}`, "Retry-After: 60"),
 		`kalshiauth: Login: 502 Bad Gateway: the body is "text/html", not application/json; ` +
-			`something in front of the API may have answered`: reply(502, "<html>", "Content-Type: text/html; charset=utf-8"),
+			`a proxy or another host may have sent it`: reply(502, "<html>", "Content-Type: text/html; charset=utf-8"),
 		`kalshiauth: Login: 500 Internal Server Error: the body is empty`:                    reply(500, ""),
 		`kalshiauth: Login: 500 Internal Server Error: the body is not the JSON of an error`: reply(500, "{"),
-		`kalshiauth: Login: 500 Internal Server Error: the body does not say why`:            reply(500, "{}"),
+		`kalshiauth: Login: 500 Internal Server Error: the body has no error message`:        reply(500, "{}"),
 		`kalshiauth: Login: 201 Created: the documented success is 200`:                      reply(201, loginBody),
 		`kalshiauth: Login: 200 OK: the body is empty`:                                       reply(200, ""),
 		`kalshiauth: Login: 200 OK: the body is not the JSON of a LoginResponse`:             reply(200, "{}}"),
@@ -166,6 +171,25 @@ func TestASuccessThatBreaksTheContractIsNone(t *testing.T) {
 		session, err := serve(t, handler).Login(t.Context(), credentials)
 		if session != nil || kinds(err) != "ErrUnexpectedResponse" {
 			t.Errorf("%s: %v, %v; want ErrUnexpectedResponse", name, session, err)
+		}
+	}
+}
+
+func TestASuccessWithFieldsNeedsThem(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		if op.Answer == "" {
+			continue
+		}
+		for name, handler := range map[string]http.HandlerFunc{
+			"HTML": reply(op.Success, op.Answer, "Content-Type: text/html"), "nothing": reply(op.Success, ""), "null": reply(op.Success, "null"),
+			"an empty object": reply(op.Success, "{}"), "a list": reply(op.Success, "["+op.Answer+"]"), "two values": reply(op.Success, op.Answer+"{}"),
+			"a part": reply(op.Success, op.Answer[:len(op.Answer)-1]), "too much": reply(op.Success, op.Answer+strings.Repeat(" ", 1<<16)),
+		} {
+			if err := op.Call(t.Context(), newClient(t, inMemory(handler)), op.Input); kinds(err) != "ErrUnexpectedResponse" {
+				t.Errorf("%s: %s: %v, want ErrUnexpectedResponse: check the answer in decode of Client.%s in kalshiauth/client.go",
+					op.ID, name, err, op.ID)
+			}
 		}
 	}
 }
@@ -242,7 +266,8 @@ func TestAtMost64KiBOfABodyAreReadAndNothingOfAMeaninglessOne(t *testing.T) {
 	} {
 		body := &countingBody{data: endless(' ')}
 		client := newClient(t, kalshiauth.WithRetries(0), answer(test.status, test.contentType, test.length, body))
-		err := operations[test.op](t, client)
+		op := robustness.Lookup(test.op)
+		err := op.Call(t.Context(), client, op.Input)
 		if success := test.status == 202 || test.status == 204; (err == nil) != success {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -274,10 +299,74 @@ func TestABodyThatIsCutKeepsItsStatusAndCause(t *testing.T) {
 			_, err := client.Login(t.Context(), credentials)
 			var answer *kalshiauth.Error
 			if !errors.As(err, &answer) || answer.StatusCode != status || !errors.Is(err, cut) ||
-				!strings.Contains(err.Error(), "cannot be read to its end") {
+				!errors.Is(cut, cause) && !strings.Contains(err.Error(), "cannot be read to its end") {
 				t.Errorf("%d, cut by %v: %v", status, cut, err)
 			}
 			assertNoSecret(t, fmt.Sprint(status), err, password)
+		}
+	}
+}
+
+func TestAPlainTextAnswerIsItsStatusAndUnexpectedAndShown(t *testing.T) {
+	t.Parallel()
+	const moved = "API has been moved to https://api.example.com/trade-api/v2"
+	for _, op := range operations {
+		for body, want := range map[string]string{
+			moved + "\n": moved, " " + strings.Repeat("ü", 400): strings.Repeat("ü", 300), "bad \xff": "bad ?",
+			strings.Repeat("x", 200) + "\n" + strings.Repeat("y", 1<<14): strings.Repeat("x", 200) + "\n" + strings.Repeat("y", 99),
+		} {
+			err := op.Call(t.Context(), serve(t, reply(401, body, "Content-Type: text/plain; charset=utf-8", "X-Request-Id: r-1")), op.Input)
+			var answer *kalshiauth.Error
+			if kinds(err) != "ErrUnauthorized ErrUnexpectedResponse" || !errors.As(err, &answer) {
+				t.Errorf("%s: %v", op.ID, err)
+				continue
+			}
+			if answer.Message != want || answer.ContentType != "text/plain" || answer.RequestID != "r-1" {
+				t.Errorf("%s: message %q, content type %q, request ID %q; want %q", op.ID, answer.Message, answer.ContentType, answer.RequestID, want)
+			}
+		}
+		err := op.Call(t.Context(), serve(t, reply(401, moved, "Content-Type: text/plain", "X-Request-Id: r-1")), op.Input)
+		if want := `kalshiauth: ` + op.ID + `: 401 Unauthorized, "` + moved + `": the body is "text/plain", not application/json; ` +
+			`a proxy or another host may have sent it; request ID "r-1"`; err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
+func TestContentTypeIsTheMediaTypeOfTheBody(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"Application/JSON; charset=utf-8": "application/json", "text/html": "text/html", "": "", " text/x ;": "text/x",
+	} {
+		client := newClient(t, kalshiauth.WithRetries(0), answer(401, header, -1, io.NopCloser(strings.NewReader("x"))))
+		_, err := client.Login(t.Context(), credentials)
+		var answer *kalshiauth.Error
+		if !errors.As(err, &answer) || answer.ContentType != want || answer.RequestID != "" {
+			t.Errorf("%q: %q in %v, want %q", header, answer.ContentType, err, want)
+		}
+	}
+}
+
+// It is not parallel, since it measures what is allocated.
+func TestMemoryGrowsWithWhatComes(t *testing.T) { //nolint:paralleltest // as said
+	for _, length := range []int64{-1, 0, int64(len(loginBody)), 60_000, 64 << 10} {
+		const calls = 50
+		client := newClient(t, kalshiauth.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{
+				StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: length,
+				Body: io.NopCloser(strings.NewReader(loginBody)),
+			}, nil
+		})}))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range calls {
+			if _, err := client.Login(t.Context(), credentials); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if each := (after.TotalAlloc - before.TotalAlloc) / calls; each > 16<<10 {
+			t.Errorf("with the Content-Length %d, a log-in with a body of %d bytes allocates %d", length, len(loginBody), each)
 		}
 	}
 }

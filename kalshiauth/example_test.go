@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
@@ -45,7 +43,10 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	session.Apply(req)
+	if err := client.Authorize(req, session); err != nil {
+		fmt.Println(err)
+		return
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		fmt.Println(err)
@@ -60,39 +61,6 @@ func Example() {
 	// <nil>
 }
 
-// A program that runs for longer than a session lives has a LoginSource. It logs in when need be, also in the middle of
-// a request.
-func ExampleClient_HTTPClient() {
-	server := exampleServer()
-	defer server.Close()
-
-	client, err := kalshiauth.New(kalshiauth.WithBaseURL(server.URL))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	source := client.LoginSource(kalshiauth.StaticCredentials(kalshiauth.Credentials{
-		Email: "trader@example.com", Password: "correct horse",
-	}))
-	kalshi := client.HTTPClient(source)
-	for range 2 {
-		resp, err := kalshi.Get(client.BaseURL() + "/balance") //nolint:noctx // short, for the example
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		_, _ = io.Copy(os.Stdout, resp.Body)
-		_ = resp.Body.Close()
-		fmt.Println()
-		server.ExpireSessions() // the next request finds out, logs in, and goes on
-	}
-	fmt.Println(source.Logout(context.Background()))
-	// Output:
-	// {"balance": 4200}
-	// {"balance": 4200}
-	// <nil>
-}
-
 func ExampleClient_Login_errors() {
 	server := exampleServer()
 	defer server.Close()
@@ -104,6 +72,8 @@ func ExampleClient_Login_errors() {
 	_, err = client.Login(context.Background(), kalshiauth.Credentials{Email: "trader@example.com", Password: "wrong horse"})
 	var answer *kalshiauth.Error
 	switch {
+	case errors.Is(err, kalshiauth.ErrUnexpectedResponse):
+		fmt.Println("something else than the API has answered: check the base URL")
 	case errors.Is(err, kalshiauth.ErrUnauthorized):
 		fmt.Println("ask for another password")
 	case errors.Is(err, kalshiauth.ErrInvalidInput):
@@ -148,55 +118,7 @@ func ExampleImportSession() {
 	}
 	again, err := kalshiauth.ImportSession(data)
 	fmt.Println(again, again.Valid(), err)
-	// Output: Session(user 6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e) true <nil>
-}
-
-// Several accounts have a source and an HTTP client each. They share the Client and its connections.
-func ExampleClient_LoginSource_accounts() {
-	server := exampleServer()
-	defer server.Close()
-	server.AddUser("other@example.com", "another horse")
-	client, err := kalshiauth.New(kalshiauth.WithBaseURL(server.URL))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, account := range []kalshiauth.Credentials{
-		{Email: "trader@example.com", Password: "correct horse"},
-		{Email: "other@example.com", Password: "another horse"},
-	} {
-		kalshi := client.HTTPClient(client.LoginSource(kalshiauth.StaticCredentials(account)))
-		resp, err := kalshi.Get(client.BaseURL() + "/balance") //nolint:noctx // short, for the example
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		_ = resp.Body.Close()
-		fmt.Println(account.Email, resp.StatusCode)
-	}
-	// Output:
-	// trader@example.com 200
-	// other@example.com 200
-}
-
-// The password can stay in a vault until a login needs it, and the source can renew the session before the server ends
-// it.
-func ExampleCredentialsFunc() {
-	server := exampleServer()
-	defer server.Close()
-	client, err := kalshiauth.New(kalshiauth.WithBaseURL(server.URL))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	vault := func(context.Context) (string, error) { return "correct horse", nil }
-	source := client.LoginSource(func(ctx context.Context) (kalshiauth.Credentials, error) {
-		password, err := vault(ctx)
-		return kalshiauth.Credentials{Email: "trader@example.com", Password: password}, err
-	}, kalshiauth.WithLifetime(25*time.Minute))
-	session, err := source.Session(context.Background())
-	fmt.Println(session.Valid(), err)
-	// Output: true <nil>
+	// Output: Session(user "6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e") true <nil>
 }
 
 // WithHTTPClient takes whatever the requests need: a proxy, certificates, or a transport that observes, such as that of
@@ -227,56 +149,25 @@ func ExampleWithHTTPClient() {
 	// <nil>
 }
 
-// Middleware that retries, such as retryablehttp's, goes around the transport: each try then has the session, and
-// nothing retries a login. Never put it into WithHTTPClient, since its transport follows redirects by itself.
-func ExampleClient_Transport() {
-	server := exampleServer()
-	defer server.Close()
-	server.Intercept(kalshiauthtest.Times(1, func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/balance" {
-				w.WriteHeader(http.StatusBadGateway)
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	}))
-	client, err := kalshiauth.New(kalshiauth.WithBaseURL(server.URL))
+// A WebSocket library takes the header of its handshake. Authorize refuses a request to any other server than the
+// client's own.
+func ExampleClient_Authorize() {
+	client, err := kalshiauth.New(kalshiauth.WithBaseURL("https://api.example.com/v1"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	source := client.LoginSource(kalshiauth.StaticCredentials(kalshiauth.Credentials{
-		Email: "trader@example.com", Password: "correct horse",
-	}))
-	if _, err := source.Session(context.Background()); err != nil {
-		fmt.Println(err)
-		return
-	}
-	authenticated := client.Transport(source)
-	retrying := &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := authenticated.RoundTrip(req) // as retryablehttp, with HTTPClient.Transport = authenticated
-		if err == nil && resp.StatusCode == http.StatusBadGateway {
-			_ = resp.Body.Close()
-			return authenticated.RoundTrip(req)
+	session := kalshiauth.SessionFromToken("6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e", "a-token")
+	for _, address := range []string{"wss://api.example.com/v1/stream", "wss://example.net/v1/stream"} {
+		handshake, err := http.NewRequestWithContext(context.Background(), http.MethodGet, address, nil)
+		if err != nil {
+			fmt.Println(err)
+			return
 		}
-		return resp, err
-	})}
-	resp, err := retrying.Get(client.BaseURL() + "/balance") //nolint:noctx // short, for the example
-	if err != nil {
-		fmt.Println(err)
-		return
+		err = client.Authorize(handshake, session)
+		fmt.Println(handshake.Header, err) // for instance websocket.DialOptions{HTTPHeader: handshake.Header}
 	}
-	_ = resp.Body.Close()
-	fmt.Println(resp.StatusCode)
-	// Output: 200
-}
-
-// A WebSocket library takes the headers of its handshake: give it those that Apply sets.
-func ExampleSession_Apply() {
-	session := kalshiauth.SessionFromToken("6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e", "a-token") // or a source's
-	handshake := &http.Request{Header: http.Header{}}
-	session.Apply(handshake)
-	fmt.Println(handshake.Header) // websocket.DialOptions{HTTPHeader: handshake.Header}
-	// Output: map[Cookie:[sessions=a-token]]
+	// Output:
+	// map[Cookie:[sessions=a-token]] <nil>
+	// map[] kalshiauth: Authorize: invalid input: the request does not go to https://api.example.com:443
 }

@@ -14,15 +14,16 @@ import (
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/robustness"
 )
 
 const (
-	email       = "trader@example.com"
-	password    = "correct horse battery"
-	newPassword = "staple-and-better"
-	userID      = "6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e"
-	token       = "tok-3q2-7wSECRET"
-	code        = "4fzyo/82+myh"
+	email       = robustness.Email
+	password    = robustness.Password
+	newPassword = robustness.NewPassword
+	userID      = robustness.UserID
+	token       = robustness.Token
+	code        = robustness.Code
 )
 
 var (
@@ -30,29 +31,8 @@ var (
 	confirmation = kalshiauth.PasswordResetConfirmation{Code: code, UserID: userID, NewPassword: newPassword}
 )
 
-// operations calls each operation of the document once, with good input.
-var operations = map[string]func(t *testing.T, c *kalshiauth.Client) error{
-	"Login": func(t *testing.T, c *kalshiauth.Client) error {
-		t.Helper()
-		session, err := c.Login(t.Context(), credentials)
-		if (session == nil) == (err == nil) {
-			t.Errorf("Login returned the session %v and the error %v, want one of them", session, err)
-		}
-		return err
-	},
-	"Logout": func(t *testing.T, c *kalshiauth.Client) error {
-		t.Helper()
-		return c.Logout(t.Context(), kalshiauth.SessionFromToken(userID, token))
-	},
-	"ResetPassword": func(t *testing.T, c *kalshiauth.Client) error {
-		t.Helper()
-		return c.ResetPassword(t.Context(), email)
-	},
-	"ResetPasswordConfirm": func(t *testing.T, c *kalshiauth.Client) error {
-		t.Helper()
-		return c.ResetPasswordConfirm(t.Context(), confirmation)
-	},
-}
+// operations are those of the document. Tests that walk them cover each new one.
+var operations = robustness.Operations()
 
 // serve starts a server and returns a client of it, without retries unless opts say otherwise.
 func serve(t *testing.T, handler http.HandlerFunc, opts ...kalshiauth.Option) *kalshiauth.Client {

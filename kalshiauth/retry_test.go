@@ -15,13 +15,16 @@ import (
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/robustness"
 )
 
 // step is one answer of a server, or the lack of one.
 type step struct {
-	status     int
-	retryAfter string
-	err        error
+	status      int
+	body        string // of a 200; "": loginBody
+	retryAfter  string
+	contentType string // "": JSON; "none": none
+	err         error
 }
 
 // play answers each request with the next step, and counts the requests.
@@ -36,22 +39,26 @@ func play(calls *int, steps ...step) kalshiauth.Option {
 		if s.retryAfter != "" {
 			rec.Header().Set("Retry-After", s.retryAfter)
 		}
-		body := ""
+		body := s.body
 		if s.status == 200 {
-			body = loginBody
+			body = cmp.Or(body, loginBody)
 		}
-		reply(s.status, body)(rec, req)
-		return rec.Result(), nil
+		reply(s.status, body, "Content-Type: "+s.contentType)(rec, req)
+		if s.contentType == "none" {
+			rec.Header().Del("Content-Type")
+		}
+		resp := rec.Result()
+		resp.Header = rec.Header()
+		return resp, nil
 	})})
 }
 
 func TestCallsAreRetriedWhereThatIsSafe(t *testing.T) {
 	t.Parallel()
-	success := map[string]int{"Login": 200, "Logout": 204, "ResetPassword": 202, "ResetPasswordConfirm": 204}
 	dial := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	for name, test := range map[string]struct {
-		first                    step
-		retriesAuth, retriesMail bool
+		first                   step
+		unanswered, unprocessed bool // whether operations of these classes are retried
 	}{
 		"no connection":           {step{err: dial}, true, true},
 		"no connection to proxy":  {step{err: &net.OpError{Op: "proxyconnect", Err: dial}}, true, true},
@@ -73,16 +80,18 @@ func TestCallsAreRetriedWhereThatIsSafe(t *testing.T) {
 		"a redirect":              {step{status: 307}, false, false},
 		"another success":         {step{status: 206}, false, false},
 	} {
-		for op, call := range operations {
+		for _, op := range operations {
 			synctest.Test(t, func(t *testing.T) {
 				calls := 0
-				err := call(t, newClient(t, play(&calls, test.first, test.first, step{status: success[op]})))
-				want := test.retriesAuth
-				if op == "ResetPassword" || op == "ResetPasswordConfirm" {
-					want = test.retriesMail
+				client := newClient(t, play(&calls, test.first, test.first, step{status: op.Success, body: op.Answer}))
+				err := op.Call(t.Context(), client, op.Input)
+				want := test.unanswered
+				if op.Retries == robustness.Unprocessed {
+					want = test.unprocessed
 				}
 				if want != (calls == 3) || want != (err == nil) || !want && calls != 1 {
-					t.Errorf("%s after %s: %d calls, error %v; want retries: %t", op, name, calls, err, want)
+					t.Errorf("%s after %s: %d calls, error %v; want retries: %t: change retry in Client.%s in kalshiauth/client.go, "+
+						"or Retries in kalshiauth/internal/robustness/operations.go", op.ID, name, calls, err, want, op.ID)
 				}
 			})
 		}
@@ -167,6 +176,25 @@ func TestARetryAfterBeyondTheDeadlineEndsTheCallAtOnce(t *testing.T) {
 	}
 }
 
+func TestAWaitOfMoreThanAMinuteIsNotBegun(t *testing.T) {
+	t.Parallel()
+	for retryAfter, want := range map[string]int{
+		"59": 3, "60": 1, "3600": 1, "99999999999999999999": 1, "Fri, 31 Dec 9999 23:59:59 GMT": 1,
+	} {
+		for _, op := range operations {
+			synctest.Test(t, func(t *testing.T) {
+				calls, start := 0, time.Now()
+				client := newClient(t, play(&calls, step{status: 503, retryAfter: retryAfter}), kalshiauth.WithTimeout(0))
+				err := op.Call(t.Context(), client, op.Input)
+				var answer *kalshiauth.Error
+				if !errors.As(err, &answer) || answer.StatusCode != 503 || calls != want || want == 1 && time.Since(start) != 0 {
+					t.Errorf("%s: Retry-After %s: %d calls, want %d; %v after %v", op.ID, retryAfter, calls, want, err, time.Since(start))
+				}
+			})
+		}
+	}
+}
+
 func TestAContextThatEndsBetweenTriesLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -199,7 +227,7 @@ func TestTheEarlierOfTimeoutAndDeadlineHolds(t *testing.T) {
 	for _, test := range []struct{ timeout, deadline, want time.Duration }{
 		{time.Second, time.Minute, time.Second}, {time.Minute, time.Second, time.Second}, {0, time.Hour, time.Hour},
 	} {
-		for name := range operations {
+		for _, op := range operations {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), test.deadline)
 				defer cancel()
@@ -210,21 +238,11 @@ func TestTheEarlierOfTimeoutAndDeadlineHolds(t *testing.T) {
 					}),
 				}))
 				start := time.Now()
-				var err error
-				switch name {
-				case "Login":
-					_, err = client.Login(ctx, credentials)
-				case "Logout":
-					err = client.Logout(ctx, kalshiauth.SessionFromToken(userID, token))
-				case "ResetPassword":
-					err = client.ResetPassword(ctx, email)
-				default:
-					err = client.ResetPasswordConfirm(ctx, confirmation)
-				}
+				err := op.Call(ctx, client, op.Input)
 				if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != test.want {
-					t.Errorf("%s: %v after %v, want %v", name, err, time.Since(start), test.want)
+					t.Errorf("%s: %v after %v, want %v", op.ID, err, time.Since(start), test.want)
 				}
-				assertNoSecret(t, name, err, code)
+				assertNoSecret(t, op.ID, err, op.SecretValues()...)
 			})
 		}
 	}
@@ -253,10 +271,13 @@ func TestALogoutThatWasRepeatedAndFindsNoSessionHasSucceeded(t *testing.T) {
 		steps []step
 		want  string
 	}{
-		"401 at once":         {[]step{{status: 401}}, "ErrUnauthorized"},
+		"401 at once":         {[]step{{status: 401, body: `{"code":"c"}`}}, "ErrUnauthorized"},
 		"401 after no answer": {[]step{{err: io.EOF}, {status: 401}}, ""},
 		"401 after 502":       {[]step{{status: 502}, {status: 401}}, ""},
-		"403 after 502":       {[]step{{status: 502}, {status: 403}}, "ErrForbidden"},
+		"empty 401 after 502": {[]step{{status: 502}, {status: 401, contentType: "none"}}, ""},
+		"403 after 502":       {[]step{{status: 502}, {status: 403, body: `{"code":"c"}`}}, "ErrForbidden"},
+		"HTML 401 after 502":  {[]step{{status: 502}, {status: 401, contentType: "text/html"}}, "ErrUnauthorized ErrUnexpectedResponse"},
+		"text 401 after 502":  {[]step{{status: 502}, {status: 401, contentType: "text/plain"}}, "ErrUnauthorized ErrUnexpectedResponse"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			calls := 0
@@ -272,26 +293,6 @@ func TestALogoutThatWasRepeatedAndFindsNoSessionHasSucceeded(t *testing.T) {
 			t.Errorf("a login that was repeated and refused: %v", err)
 		}
 	})
-}
-
-func TestEachTrySendsTheWholeBodyAnew(t *testing.T) {
-	t.Parallel()
-	var bodies []string
-	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		data, _ := io.ReadAll(r.Body)
-		bodies = append(bodies, string(data))
-		if len(bodies) < 3 {
-			reply(503, "", "Retry-After: 0")(w, r)
-			return
-		}
-		reply(204, "")(w, r)
-	}, kalshiauth.WithRetries(2))
-	if err := client.ResetPasswordConfirm(t.Context(), confirmation); err != nil {
-		t.Fatal(err)
-	}
-	if len(bodies) != 3 || bodies[0] == "" || bodies[1] != bodies[0] || bodies[2] != bodies[0] {
-		t.Errorf("the bodies were %q", bodies)
-	}
 }
 
 func TestTheTimeoutOfTheCallersClientLimitsEachTry(t *testing.T) {
@@ -316,18 +317,18 @@ func TestTheTimeoutOfTheCallersClientLimitsEachTry(t *testing.T) {
 
 func TestATransportThatReturnsNothingIsAnError(t *testing.T) {
 	t.Parallel()
-	for name, call := range operations {
+	for _, op := range operations {
 		client := newClient(t, kalshiauth.WithRetries(0), kalshiauth.WithHTTPClient(&http.Client{
 			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil }),
 		}))
-		if err := call(t, client); err == nil {
-			t.Errorf("%s: no response is a success", name)
+		if err := op.Call(t.Context(), client, op.Input); err == nil {
+			t.Errorf("%s: no response is a success", op.ID)
 		}
 		client = newClient(t, kalshiauth.WithRetries(0), kalshiauth.WithHTTPClient(&http.Client{
 			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 500}, nil }),
 		}))
-		if err := call(t, client); !errors.Is(err, kalshiauth.ErrServer) {
-			t.Errorf("%s: a response without header and body: %v", name, err)
+		if err := op.Call(t.Context(), client, op.Input); !errors.Is(err, kalshiauth.ErrServer) {
+			t.Errorf("%s: a response without header and body: %v", op.ID, err)
 		}
 	}
 }

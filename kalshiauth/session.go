@@ -1,165 +1,141 @@
 package kalshiauth
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
+
+	"github.com/kalshiauth/kalshiauth-go/gen"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/redact"
 )
 
-// cookieName is the name of the document's security scheme cookie.
+// cookieName is the name of the document's security scheme "cookie".
 const cookieName = "sessions"
 
-// A Session is what a log-in yields. It is immutable and may be shared; do not change its fields. It shows no secret
-// to fmt, logs and encoders. The zero value and nil are sessions without a secret, which are not valid.
+// A Session is the result of a log-in. It is immutable: do not change its fields. Any number of goroutines may share
+// it. It hides its secret from fmt, slog and encoders. To store a session, use [Session.Export]: an encoder writes only
+// the exported fields. Its times are those of the local wall clock. The zero value and nil are sessions without a
+// secret.
 type Session struct {
-	UserID      string    // the user's ID, needed by every call below /users/{user_id}
-	AccessLevel string    // limits what an applicant may do; the set of levels is open
-	Expiry      time.Time // when the session ends, by the local clock; zero: the server did not say
+	UserID      string    `json:"user_id"`                // the user's ID, a part of every path below /users/{user_id}
+	AccessLevel string    `json:"access_level,omitempty"` // limits what the account may do; the set of values is open
+	IssuedAt    time.Time `json:"issued_at,omitzero"`     // when the client received it; zero: not known
+	Expiry      time.Time `json:"expiry,omitzero"`        // when it expires; zero: the server did not say
 
-	secret func() *sessionSecret // a func, since fmt follows every other kind of field; nil: none
+	secret func() *secret // a func: fmt prints the contents of every other kind of field; nil: none
 }
 
-// sessionSecret is what a Session hides.
-type sessionSecret struct {
+// secret is what a Session hides.
+type secret struct {
 	token  string
-	cookie *http.Cookie // nil: no cookie can carry the token
-	header [1]string    // the cookie as the Cookie header has it
-
-	origin  string // where the session is good; "": anywhere
-	account string // whose e-mail address logged in; "": not known
-
-	doubt atomic.Int32 // what a 401 would mean; the one thing that changes
+	cookie *http.Cookie
+	pair   string // the cookie as in the Cookie header
+	origin string // of the server that accepts the session; "": any
+	email  string // of the account; "": not known
 }
 
-// Doubts about a session that a LoginSource hands out. An answer other than 401 ends them.
-const (
-	noDoubt    int32 = iota // a 401 means that the session is over
-	freshLogin              // a 401 may come from an endpoint that says so to everybody
-	fromStore               // it may have been over when it was found
-)
-
-func newSession(userID, accessLevel string, expiry time.Time, secret *sessionSecret) *Session {
-	value := secret.cookie.Value
-	switch {
-	case value == "" || (&http.Cookie{Name: cookieName, Value: value}).Valid() != nil:
-		secret.cookie = nil
-	case secret.cookie.Quoted || strings.ContainsAny(value, " ,"): // as http.Cookie.String has it
-		secret.header[0] = cookieName + `="` + value + `"`
-	default:
-		secret.header[0] = cookieName + "=" + value
+// newSession returns a session, which has a secret only if a cookie can carry it. The times lose their monotonic clock
+// reading, because that clock stops while a computer sleeps.
+func newSession(s Session, hidden secret) *Session { //nolint:gocritic // a copy of s is part of the result
+	s.IssuedAt, s.Expiry = s.IssuedAt.Round(0), s.Expiry.Round(0)
+	hidden.cookie.Raw, hidden.cookie.Unparsed = "", nil // copies of the server's text
+	whole := &struct {
+		Session
+		hidden secret
+	}{s, hidden}
+	value := hidden.cookie.Value
+	if value != "" && (&http.Cookie{Name: cookieName, Value: value}).Valid() == nil {
+		whole.hidden.pair = cookieName + "=" + value
+		if hidden.cookie.Quoted || strings.ContainsAny(value, " ,") { // as http.Cookie.String writes it
+			whole.hidden.pair = cookieName + `="` + value + `"`
+		}
+		whole.secret = func() *secret { return &whole.hidden }
 	}
-	return &Session{
-		UserID: userID, AccessLevel: accessLevel, Expiry: expiry,
-		secret: func() *sessionSecret { return secret },
-	}
+	return &whole.Session
 }
 
-// SessionFromToken returns a session for a token that was obtained elsewhere. It is good for a client of any server,
-// and not [Session.Valid] if the token is empty or no cookie can carry it.
+// SessionFromToken returns a session for a token that was obtained elsewhere. A client of any server accepts it. If the
+// token is empty or has a character that no cookie can carry, the session has no secret.
 func SessionFromToken(userID, token string) *Session {
-	cookie := &http.Cookie{Name: cookieName, Value: token}
-	return newSession(userID, "", time.Time{}, &sessionSecret{token: token, cookie: cookie})
+	return newSession(Session{UserID: userID}, secret{token: token, cookie: &http.Cookie{Name: cookieName, Value: token}})
 }
 
-// hidden returns what s hides, and nothing for a session without a secret.
-func (s *Session) hidden() *sessionSecret {
+// hidden returns the secret of s, or an empty one.
+func (s *Session) hidden() *secret {
 	if s == nil || s.secret == nil {
-		return &sessionSecret{}
+		return &secret{}
 	}
 	return s.secret()
 }
 
-// cookieValue is the secret in the cookie, or "" if there is none.
-func (s *Session) cookieValue() string {
-	if cookie := s.hidden().cookie; cookie != nil {
-		return cookie.Value
-	}
-	return ""
-}
-
-// same tells whether two sessions are one to the server.
-func (s *Session) same(other *Session) bool {
-	return s.hidden().cookie != nil && s.hidden().header == other.hidden().header
-}
-
-// Token returns the access token, which is a secret, or "" if there is none.
+// Token returns the access token, which is a secret, or "" if there is none. If the server sent only a cookie, it is
+// the cookie's value.
 func (s *Session) Token() string { return s.hidden().token }
 
-// Cookie returns a copy of the cookie that presents the session, which is a secret, with the attributes that the
-// server gave it. It is nil if there is none.
+// Cookie returns a copy of the session's cookie, with the attributes that the server set, or nil if there is none. Its
+// value is a secret.
 func (s *Session) Cookie() *http.Cookie {
-	cookie := s.hidden().cookie
-	if cookie == nil {
+	if s.hidden().cookie == nil {
 		return nil
 	}
-	c := *cookie
-	return &c
+	cookie := *s.hidden().cookie
+	return &cookie
 }
 
-// Apply adds the session's cookie to req, beside the cookies it has and in place of an earlier session's. It does
-// nothing if s is nil or has no cookie. It does not look where req goes: mind that, or use [Client.HTTPClient].
-func (s *Session) Apply(req *http.Request) {
-	secret := s.hidden()
-	if secret.cookie == nil {
-		return
-	}
-	header := secret.header[:] // shared, and full, so that an append copies it
-	if req.Header == nil {
-		req.Header = make(http.Header)
-	}
-	if req.Header["Cookie"] == nil {
-		req.Header["Cookie"] = header
-		return
-	}
-	var cookies []string
-	for _, line := range req.Header["Cookie"] {
-		for cookie := range strings.SplitSeq(line, ";") {
-			cookie = strings.Trim(cookie, " \t")
-			if name, _, _ := strings.Cut(cookie, "="); cookie != "" && strings.Trim(name, " \t") != cookieName {
-				cookies = append(cookies, cookie)
-			}
-		}
-	}
-	req.Header["Cookie"] = []string{strings.Join(append(cookies, header...), "; ")}
-}
+// secrets returns what errors must not show. The session must have a secret.
+func (s *Session) secrets() redact.Secrets { return redact.Secrets{s.Token(), s.hidden().cookie.Value} }
 
-// Valid reports whether s is not nil, has a secret that a cookie can carry, and is not past its Expiry. Whether the
-// server still knows the session shows only when it is used.
+// Valid reports whether s is not nil, has a secret, and is not past its Expiry. The server may have ended such a
+// session earlier: only a request can tell.
 func (s *Session) Valid() bool {
-	return s.hidden().cookie != nil && (s.Expiry.IsZero() || time.Now().Before(s.Expiry))
+	return s.hidden().pair != "" && (s.Expiry.IsZero() || time.Now().Before(s.Expiry))
 }
 
-// String names the session's user, and shows no secret.
-func (s Session) String() string { return fmt.Sprintf("Session(user %s)", s.UserID) }
+// Equal reports whether both sessions have the same secret: the same token and the same cookie. A session without a
+// secret equals no session.
+func (s *Session) Equal(other *Session) bool {
+	return s.Token() != "" && s.Token() == other.Token() && s.hidden().pair == other.hidden().pair
+}
 
-// exportVersion is the version of what Export writes. A change that an older ImportSession would misread raises it.
+// Email returns the e-mail address of the account that logged in, or "" if it is not known.
+func (s *Session) Email() string { return s.hidden().email }
+
+// Origin returns the origin of the server that accepts the session, such as "https://trading-api.kalshi.com:443",
+// always with a port. It is "" for a session that is not bound to a server.
+func (s *Session) Origin() string { return s.hidden().origin }
+
+// String returns a text with the user's ID and no secret.
+func (s Session) String() string {
+	return fmt.Sprintf("Session(user %q)", redact.Secrets{s.Token()}.Text(s.UserID))
+}
+
+// exportVersion is the version of Export's format. Raise it for a change that an older ImportSession would misread.
 const exportVersion = 1
 
+// An exportedSession has the exported fields of a Session and its secret.
 type exportedSession struct {
-	Version     int       `json:"version"`
-	UserID      string    `json:"user_id"`
-	AccessLevel string    `json:"access_level,omitempty"`
-	Expiry      time.Time `json:"expiry,omitzero"`
-	Token       string    `json:"token"`
-	Cookie      string    `json:"cookie,omitempty"` // as in Set-Cookie
-	Origin      string    `json:"origin,omitempty"`
-	Account     string    `json:"account,omitempty"`
+	Version int `json:"version"`
+	Session
+	Token  string `json:"token"`
+	Cookie string `json:"cookie"` // as in Set-Cookie
+	Origin string `json:"origin,omitempty"`
+	Email  string `json:"email,omitempty"`
 }
 
-// Export returns the session as JSON, for [ImportSession]. It holds the secret: keep it like a password. It fails
-// with [ErrNoSession] if there is none.
+// Export returns the session as versioned JSON for [ImportSession]. The JSON holds the secret: protect it like a
+// password. Export fails with [ErrNoSession] if the session has no secret.
 func (s *Session) Export() ([]byte, error) {
 	h := s.hidden()
 	if h.cookie == nil {
 		return nil, fmt.Errorf("kalshiauth: Export: %w", ErrNoSession)
 	}
 	data, err := json.Marshal(exportedSession{
-		Version: exportVersion, UserID: s.UserID, AccessLevel: s.AccessLevel, Expiry: s.Expiry,
-		Token: h.token, Cookie: h.cookie.String(), Origin: h.origin, Account: h.account,
+		Version: exportVersion, Session: *s, Token: h.token, Cookie: h.cookie.String(), Origin: h.origin, Email: h.email,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("kalshiauth: Export: %w", err)
@@ -167,42 +143,55 @@ func (s *Session) Export() ([]byte, error) {
 	return data, nil
 }
 
-// ImportSession returns the session that [Session.Export] wrote. Data that is not that of a session, or that a later
-// version of this package wrote, is an error that wraps [ErrInvalidInput] and shows nothing of the data.
+// ImportSession returns the session that [Session.Export] wrote. It fails with [ErrInvalidInput] if the data is
+// malformed, or written by a later version of this package that changed the format. The error does not quote the data.
 func ImportSession(data []byte) (*Session, error) {
-	fail := func(why string) (*Session, error) {
-		return nil, fmt.Errorf("kalshiauth: ImportSession: %w: %s", ErrInvalidInput, why)
-	}
 	var e exportedSession
-	if err := json.Unmarshal(data, &e); err != nil {
-		return fail("not an exported session: not the JSON that Export writes") // err may quote the data
+	err := json.Unmarshal(data, &e) // may quote the data
+	if e.Version > exportVersion {
+		return nil, fmt.Errorf("kalshiauth: ImportSession: %w: the data has version %d, and this package reads up to %d: "+
+			"update kalshiauth-go", ErrInvalidInput, e.Version, exportVersion)
 	}
-	switch {
-	case e.Version > exportVersion:
-		return fail(fmt.Sprintf("the session has the format version %d, and this package reads %d: update kalshiauth-go",
-			e.Version, exportVersion))
-	case e.Version < 1:
-		return fail("not an exported session: it has no version")
+	cookie, noCookie := http.ParseSetCookie(e.Cookie)
+	if err == nil && noCookie == nil && e.Version > 0 && e.Token != "" && cookie.Name == cookieName {
+		session := newSession(e.Session, secret{token: e.Token, cookie: cookie, origin: e.Origin, email: e.Email})
+		if session.secret != nil {
+			return session, nil
+		}
 	}
-	cookie, err := http.ParseSetCookie(e.Cookie)
-	if err != nil || cookie.Name != cookieName {
-		cookie = new(http.Cookie)
-	}
-	cookie.Raw, cookie.Unparsed = "", nil
-	session := newSession(e.UserID, e.AccessLevel, e.Expiry, &sessionSecret{
-		token: e.Token, cookie: cookie, origin: e.Origin, account: e.Account,
-	})
-	if e.Token == "" || session.hidden().cookie == nil {
-		return fail("not an exported session: it has no secret")
-	}
-	return session, nil
+	return nil, fmt.Errorf("kalshiauth: ImportSession: %w: damaged, or not written by Export", ErrInvalidInput)
 }
 
-// maxLifetime is the longest that a browser keeps a cookie (RFC 6265bis, section 5.5).
+// maxLifetime is the longest time that a browser keeps a cookie (RFC 6265bis, section 5.5).
 const maxLifetime = 400 * 24 * time.Hour
 
-// loginCookie returns the session cookie that an answer from host sets, and how long it lives (0: it does not say).
-// It is nil if the answer sets none, sets one for another host, or deletes it again.
+// sessionOf returns the session of a successful log-in, or an error that describes what is wrong with the response.
+func sessionOf(s *sender, creds Credentials, resp *http.Response, body []byte) (*Session, error) {
+	var login gen.LoginResponse
+	if err := json.Unmarshal(body, &login); err != nil {
+		return nil, errors.New("the body is not the JSON of a LoginResponse") // err may quote the token
+	}
+	if login.UserID == "" {
+		return nil, errors.New("the body has no user_id")
+	}
+	session := Session{UserID: login.UserID, AccessLevel: login.AccessLevel, IssuedAt: time.Now()}
+	cookie, lifetime := loginCookie(resp, s.base.Hostname())
+	if lifetime > 0 {
+		session.Expiry = session.IssuedAt.Add(lifetime)
+	}
+	if cookie == nil {
+		cookie = &http.Cookie{Name: cookieName, Value: login.Token}
+	}
+	token := cmp.Or(login.Token, cookie.Value)
+	hidden := secret{token: token, cookie: cookie, origin: s.origin, email: creds.Email}
+	if session := newSession(session, hidden); session.secret != nil {
+		return session, nil
+	}
+	return nil, errors.New("there is neither a session cookie for this host nor a token that a cookie can carry")
+}
+
+// loginCookie returns the session cookie that a response of host sets, and its lifetime (0: not given). It returns nil
+// if the response sets none, sets one for another host, or deletes it again.
 func loginCookie(resp *http.Response, host string) (*http.Cookie, time.Duration) {
 	var found *http.Cookie
 	var lifetime time.Duration
@@ -211,31 +200,24 @@ func loginCookie(resp *http.Response, host string) (*http.Cookie, time.Duration)
 		if err != nil || c.Name != cookieName || !domainMatches(c.Domain, host) {
 			continue
 		}
-		c.Raw, c.Unparsed = "", nil
 		found, lifetime = c, 0
 		switch {
 		case c.MaxAge > 0:
 			lifetime = time.Duration(min(c.MaxAge, int(maxLifetime/time.Second))) * time.Second
 		case c.MaxAge == 0 && !c.Expires.IsZero():
-			// By the server's clock, so that a wrong one here does no harm.
-			lifetime = min(c.Expires.Sub(serverTime(resp)), maxLifetime)
+			// Expires is by the server's clock, and so is serverTime: the local clock may be wrong.
+			if lifetime = min(c.Expires.Sub(serverTime(resp)), maxLifetime); lifetime <= 0 {
+				c.MaxAge = -1
+			}
 		}
-		if c.Value == "" || c.MaxAge < 0 || lifetime < 0 {
+		if c.Value == "" || c.MaxAge < 0 {
 			found, lifetime = nil, 0
 		}
 	}
 	return found, lifetime
 }
 
-// serverTime is the server's clock when it answered, or ours if it does not say.
-func serverTime(resp *http.Response) time.Time {
-	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		return t
-	}
-	return time.Now()
-}
-
-// domainMatches tells whether a host may set a cookie for domain (RFC 6265, section 5.1.3).
+// domainMatches reports whether a host may set a cookie for domain (RFC 6265, section 5.1.3).
 func domainMatches(domain, host string) bool {
 	domain, host = strings.ToLower(strings.TrimPrefix(domain, ".")), strings.ToLower(host)
 	return domain == "" || domain == host ||

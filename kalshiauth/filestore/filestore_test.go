@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/autologin"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/autologin/storetest"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/filestore"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
@@ -38,6 +41,10 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "save":
 		err = saveForever(path)
+	case "lock":
+		err = lockForever(path)
+	case "readonly":
+		err = useReadOnly(path)
 	case "login":
 		err = useSession(path, os.Getenv("FILESTORE_URL"))
 	}
@@ -104,6 +111,254 @@ func TestASavedSessionIsLoaded(t *testing.T) {
 	}
 }
 
+func TestTheStoreKeepsItsPromises(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	storetest.Run(t, func(t *testing.T) autologin.Store {
+		t.Helper()
+		return newStore(t, filepath.Join(folder, t.Name(), "session.json"))
+	})
+}
+
+func TestAMethodWhoseContextHasEndedDoesNothing(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	folder := filepath.Join(t.TempDir(), "folder")
+	store := newStore(t, filepath.Join(folder, "session.json"))
+	_, _, err := store.Lock(ctx)
+	for _, err := range []error{err, store.Save(ctx, session("token"))} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%v, want the context's error", err)
+		}
+	}
+	if _, err := os.Stat(folder); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder: %v, want none", err)
+	}
+}
+
+func TestASymbolicLinkIsFollowed(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string]func(folder string) string{ // of the file that the link leads to
+		"absolute": func(folder string) string { return filepath.Join(folder, "real", "session.json") },
+		"relative": func(string) string { return filepath.Join("real", "session.json") },
+		"two links": func(folder string) string {
+			link(t, filepath.Join("real", "session.json"), filepath.Join(folder, "second.json"))
+			return "second.json"
+		},
+		"through a linked folder and up again": func(folder string) string {
+			mkdir(t, filepath.Join(folder, "real", "below"))
+			link(t, filepath.Join("real", "below"), filepath.Join(folder, "below"))
+			return strings.Join([]string{"below", "..", "session.json"}, string(filepath.Separator)) // not cleaned
+		},
+	} {
+		for _, dangling := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, dangling %t", name, dangling), func(t *testing.T) {
+				t.Parallel()
+				folder := t.TempDir()
+				file := filepath.Join(folder, "real", "session.json")
+				behind := newStore(t, file)
+				if !dangling {
+					if err := behind.Save(t.Context(), session("first")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				linked := filepath.Join(folder, "link.json")
+				link(t, path(folder), linked)
+				store := newStore(t, linked)
+				if got, err := store.Load(t.Context()); dangling && !errors.Is(err, kalshiauth.ErrNoSession) || !dangling && got.Token() != "first" {
+					t.Errorf("Load through the link = %v, %v", got, err)
+				}
+
+				// One lock.
+				_, unlock, err := store.Lock(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+				defer cancel()
+				if _, _, err := behind.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Lock of the file while it is locked through the link: %v", err)
+				}
+				if err := unlock(); err != nil {
+					t.Error(err)
+				}
+
+				// One file.
+				if err := store.Save(t.Context(), session("second")); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := behind.Load(t.Context()); err != nil || got.Token() != "second" {
+					t.Errorf("the file has %v, %v after Save through the link", got, err)
+				}
+				if info, err := os.Lstat(linked); err != nil || info.Mode().Type() != os.ModeSymlink {
+					t.Errorf("after Save, the link is %v, %v", info, err)
+				}
+				if err := store.Delete(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("the file after Delete through the link: %v", err)
+				}
+			})
+		}
+	}
+	round := filepath.Join(t.TempDir(), "round.json")
+	link(t, round, round)
+	if _, err := filestore.New(round); !errors.Is(err, kalshiauth.ErrInvalidInput) || !strings.Contains(err.Error(), round) {
+		t.Errorf("a link to itself: %v, want ErrInvalidInput and its name", err)
+	}
+}
+
+func link(t *testing.T, target, path string) {
+	t.Helper()
+	if err := os.Symlink(target, path); err != nil {
+		if runtime.GOOS == "windows" {
+			t.Skip("this user may make no links")
+		}
+		t.Fatal(err)
+	}
+}
+
+func mkdir(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDeleteRemovesWhatCannotBeReadButNoFolder(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "session.json")
+	store := newStore(t, path)
+	if err := os.WriteFile(path, []byte("not a session"), 0o644); err != nil { //nolint:gosec // others can read it
+		t.Fatal(err)
+	}
+	if err := store.Delete(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after Delete: %v", err)
+	}
+	mkdir(t, path)
+	for name, err := range map[string]error{"Save": store.Save(t.Context(), session("token")), "Delete": store.Delete(t.Context())} {
+		if err == nil || !strings.Contains(err.Error(), path+" is a folder") {
+			t.Errorf("%s of a folder: %v", name, err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		t.Errorf("the folder is %v, %v", info, err)
+	}
+}
+
+func TestTheLockOfAProcessThatIsKilledIsFree(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "session.json")
+	cmd := child(t, "lock", path, "")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "locked\n" {
+		t.Fatalf("the other process says %q, %v", line, err)
+	}
+	store := newStore(t, path)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, _, err := store.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while the other process has the lock: %v", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, unlock, err := store.Lock(ctx)
+	if err != nil {
+		t.Fatalf("after its end: %v", err)
+	}
+	if err := unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+func lockForever(path string) error {
+	store, err := filestore.New(path)
+	if err != nil {
+		return err
+	}
+	if _, _, err := store.Lock(context.Background()); err != nil {
+		return err
+	}
+	fmt.Println("locked")
+	time.Sleep(time.Minute) // it is killed
+	return nil
+}
+
+// useReadOnly is a program with a session that it cannot write. It says what goes wrong.
+func useReadOnly(path string) error {
+	if err := giveUpRights(path); err != nil {
+		fmt.Printf("unprepared: %v\n", err)
+		return nil
+	}
+	store, err := filestore.New(path)
+	if err != nil {
+		return err
+	}
+	_, _, err = store.Lock(context.Background())
+	fmt.Printf("lock: permission %t: %v\n", errors.Is(err, fs.ErrPermission), err)
+	_, _, err = newBelow(path).Lock(context.Background())
+	fmt.Printf("lock in a new folder: permission %t: %v\n", errors.Is(err, fs.ErrPermission), err)
+	fmt.Printf("save: failed %t\n", store.Save(context.Background(), session("new")) != nil)
+	fmt.Printf("delete: failed %t\n", store.Delete(context.Background()) != nil)
+
+	client, err := kalshiauth.New(kalshiauth.WithBaseURL("http://127.0.0.1:9")) // nobody answers a log-in
+	if err != nil {
+		return err
+	}
+	creds := autologin.StaticCredentials(kalshiauth.Credentials{Email: email, Password: password})
+	source, err := autologin.New(client, creds, autologin.WithStore(store))
+	if err != nil {
+		return err
+	}
+	got, err := source.Session(context.Background())
+	fmt.Printf("session: %s, %v\n", got.Token(), err)
+	return nil
+}
+
+func newBelow(path string) *filestore.Store {
+	store, err := filestore.New(filepath.Join(filepath.Dir(path), "new folder", "session.json"))
+	if err != nil {
+		panic(err)
+	}
+	return store
+}
+
+// wantReadOnly checks what useReadOnly said.
+func wantReadOnly(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	text := string(out)
+	if strings.HasPrefix(text, "unprepared") {
+		t.Skip(text)
+	}
+	for _, want := range []string{
+		"lock: permission true", "lock in a new folder: permission true", "save: failed true", "delete: failed true",
+		"session: kept, <nil>",
+	} {
+		if !strings.Contains(text, want+":") && !strings.Contains(text, want+"\n") {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if err != nil || t.Failed() {
+		t.Errorf("%v: %s", err, text)
+	}
+}
+
 func TestNewRefusesWhatIsNoFile(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"", t.TempDir(), "sessions" + string(filepath.Separator)} {
@@ -113,7 +368,7 @@ func TestNewRefusesWhatIsNoFile(t *testing.T) {
 	}
 }
 
-func TestAFileThatOthersCanReadIsRefusedWithTheCommandThatMendsIt(t *testing.T) {
+func TestAFileThatOthersCanReadIsRefusedWithTheCommandThatFixesIt(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		return // it has no such modes
@@ -150,7 +405,7 @@ func TestAFileThatIsNoSessionIsAClearError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, content := range map[string]string{
-		"not an exported session":   string(data[:len(data)-5]),
+		"not written by Export":     string(data[:len(data)-5]),
 		"remove the file to log in": "",
 		"update kalshiauth-go":      strings.Replace(string(data), `"version":1`, `"version":2`, 1),
 		"too large":                 strings.Repeat(" ", 1<<17) + string(data),
@@ -192,7 +447,7 @@ func TestWhatCannotBeWrittenIsAnErrorAndLeavesTheOldSession(t *testing.T) {
 	if err := blocked.Save(t.Context(), session("new")); err == nil {
 		t.Error("saved below a file")
 	}
-	if _, err := blocked.Lock(t.Context()); err == nil {
+	if _, _, err := blocked.Lock(t.Context()); err == nil {
 		t.Error("locked below a file")
 	}
 }
@@ -209,7 +464,7 @@ func TestTheLockExcludesGoroutinesAndStores(t *testing.T) {
 			if i%2 == 0 {
 				store = newStore(t, path)
 			}
-			unlock, err := store.Lock(t.Context())
+			_, unlock, err := store.Lock(t.Context())
 			if err != nil {
 				t.Error(err)
 				return
@@ -233,19 +488,19 @@ func TestTheLockExcludesGoroutinesAndStores(t *testing.T) {
 func TestWaitingForTheLockEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, filepath.Join(t.TempDir(), "session.json"))
-	unlock, err := store.Lock(t.Context())
+	_, unlock, err := store.Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := store.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, _, err := store.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want the context's error", err)
 	}
 	if err := unlock(); err != nil {
 		t.Error(err)
 	}
-	unlock, err = store.Lock(t.Context())
+	_, unlock, err = store.Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,13 +614,16 @@ func useSession(path, url string) error {
 	if err != nil {
 		return err
 	}
-	creds := kalshiauth.StaticCredentials(kalshiauth.Credentials{Email: email, Password: password})
-	source := client.LoginSource(creds, kalshiauth.WithStore(store))
+	creds := autologin.StaticCredentials(kalshiauth.Credentials{Email: email, Password: password})
+	source, err := autologin.New(client, creds, autologin.WithStore(store))
+	if err != nil {
+		return err
+	}
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url+"/user", nil) //nolint:gosec // the fake server
 	if err != nil {
 		return err
 	}
-	resp, err := client.HTTPClient(source).Do(req) //nolint:gosec // as above
+	resp, err := source.HTTPClient().Do(req) //nolint:gosec // as above
 	if err != nil {
 		return err
 	}

@@ -17,10 +17,11 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/autologin"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/filestore"
 )
 
-// serverFlags name the server.
+// serverFlags returns the flags for the server.
 func serverFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -31,11 +32,11 @@ func serverFlags() []cli.Flag {
 	}
 }
 
-// accountFlags name the server and an account there.
+// accountFlags returns the flags for the server and an account there.
 func accountFlags() []cli.Flag {
 	return append(serverFlags(),
 		&cli.StringFlag{
-			Name: "email", Usage: "`ADDRESS` of the account; not needed where only one is logged in",
+			Name: "email", Usage: "`ADDRESS` of the account; not needed if only one is logged in",
 			Sources: cli.EnvVars("KALSHI_EMAIL"),
 		},
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -50,19 +51,19 @@ func accountCommands() []*cli.Command {
 				"The file is in the user's configuration folder, one for each server and account, and only its owner\n" +
 				"can read it.",
 		},
-		{Name: "logout", Usage: "end the session, and forget it", Flags: accountFlags(), Action: logout},
+		{Name: "logout", Usage: "end the session, and remove its file", Flags: accountFlags(), Action: logout},
 		{
 			Name: "status", Usage: "say whether there is a session", Flags: accountFlags(), Action: status,
-			Description: "It looks at the file only: whether the server still accepts the session shows when it is used.\n" +
-				"It exits with 1 where there is no session, or it is past its end.",
+			Description: "It reads the file and does not ask the server, which may have ended the session.\n" +
+				"It exits with 1 if there is no session, or if it has expired.",
 		},
 		{
-			Name: "cookie", Usage: "print the session's cookie, as curl -b takes it", Flags: accountFlags(),
+			Name: "cookie", Usage: "print the session's cookie, for curl -b", Flags: accountFlags(),
 			Action:      cookie,
 			Description: "The cookie is a secret:\n\n   curl -b \"$(kalshiauth cookie)\" URL",
 		},
 		{
-			Name: "reset-password", Usage: "have a link for a new password mailed", Action: resetPassword,
+			Name: "reset-password", Usage: "request an e-mail with a link for a new password", Action: resetPassword,
 			Flags: append(serverFlags(), &cli.StringFlag{
 				Name: "email", Usage: "`ADDRESS` of the account", Required: true, Sources: cli.EnvVars("KALSHI_EMAIL"),
 			}),
@@ -79,7 +80,7 @@ func accountCommands() []*cli.Command {
 	}
 }
 
-// account is what a subcommand works on.
+// account is the account that a subcommand uses.
 type account struct {
 	client *kalshiauth.Client
 	email  string
@@ -97,7 +98,7 @@ func newClient(cmd *cli.Command) (*kalshiauth.Client, error) {
 	return kalshiauth.New(opts...)
 }
 
-// newAccount finds the account that the flags name, or the only one that is logged in.
+// newAccount returns the account of the flags, or else the only one that is logged in.
 func newAccount(cmd *cli.Command) (*account, error) {
 	client, err := newClient(cmd)
 	if err != nil {
@@ -105,7 +106,7 @@ func newAccount(cmd *cli.Command) (*account, error) {
 	}
 	config, err := os.UserConfigDir()
 	if err != nil {
-		return nil, fmt.Errorf("where is the configuration folder? %w", err)
+		return nil, fmt.Errorf("the configuration folder is not known: %w", err)
 	}
 	folder := filepath.Join(config, "kalshiauth", url.QueryEscape(client.BaseURL()))
 	email := strings.ToLower(cmd.String("email"))
@@ -122,7 +123,7 @@ func newAccount(cmd *cli.Command) (*account, error) {
 	return &account{client: client, email: email, path: path, store: store}, nil
 }
 
-// onlyAccount is the one account that has a file in folder.
+// onlyAccount returns the only account that has a file in folder.
 func onlyAccount(folder, baseURL string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil {
@@ -160,11 +161,11 @@ func login(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := a.store.Lock(ctx)
+	locked, unlock, err := a.store.Lock(ctx)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(a.store.Save(ctx, session), unlock()); err != nil {
+	if err := errors.Join(a.store.Save(locked, session), unlock()); err != nil {
 		return err
 	}
 	return a.print(cmd, session, fmt.Sprintf("Logged in to %s as %s (user %s).\nThe session is kept in %s.",
@@ -179,8 +180,14 @@ func logout(ctx context.Context, cmd *cli.Command) error {
 	if _, err := a.store.Load(ctx); errors.Is(err, kalshiauth.ErrNoSession) {
 		return a.print(cmd, nil, fmt.Sprintf("%s was not logged in to %s.", a.email, a.client.BaseURL()))
 	}
-	if err := a.client.LoginSource(nil, kalshiauth.WithStore(a.store)).Logout(ctx); err != nil {
+	// Logout compares these credentials with the stored session's account. It does not log in.
+	owner := autologin.StaticCredentials(kalshiauth.Credentials{Email: a.email})
+	source, err := autologin.New(a.client, owner, autologin.WithStore(a.store))
+	if err != nil {
 		return err
+	}
+	if err := source.Logout(ctx); err != nil {
+		return storeError{err}
 	}
 	return a.print(cmd, nil, fmt.Sprintf("Logged %s out of %s.", a.email, a.client.BaseURL()))
 }
@@ -242,10 +249,10 @@ func resetPasswordConfirm(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return write(cmd, "The password is set, and earlier sessions may be over: log in with kalshiauth login.")
+	return write(cmd, "The password is set, and earlier sessions may have ended: log in with kalshiauth login.")
 }
 
-// loggedIn finds the account, and its stored session, if that is not over.
+// loggedIn returns the account and its stored session. An expired session is an error.
 func loggedIn(ctx context.Context, cmd *cli.Command) (*account, *kalshiauth.Session, error) {
 	a, err := newAccount(cmd)
 	if err != nil {
@@ -253,7 +260,7 @@ func loggedIn(ctx context.Context, cmd *cli.Command) (*account, *kalshiauth.Sess
 	}
 	session, err := a.store.Load(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, storeError{err}
 	}
 	if !session.Valid() {
 		return nil, nil, fmt.Errorf("%w: that of %s ended at %s", kalshiauth.ErrNoSession, a.email,
@@ -262,7 +269,7 @@ func loggedIn(ctx context.Context, cmd *cli.Command) (*account, *kalshiauth.Sess
 	return a, session, nil
 }
 
-// print writes text, or what it says as JSON.
+// print writes text or, with -json, the same information as JSON.
 func (a *account) print(cmd *cli.Command, session *kalshiauth.Session, text string) error {
 	if !cmd.Bool("json") {
 		return write(cmd, text)
@@ -297,7 +304,7 @@ func writeJSON(cmd *cli.Command, v any) error {
 	return nil
 }
 
-// asker gets secrets from people and scripts.
+// An asker reads secrets from the environment, a terminal or standard input.
 type asker struct {
 	in     io.Reader
 	lines  *bufio.Reader
@@ -309,7 +316,7 @@ func newAsker(cmd *cli.Command) *asker {
 	return &asker{in: root.Reader, lines: bufio.NewReader(root.Reader), prompt: root.ErrWriter}
 }
 
-// secret gets one from an environment variable, a terminal without echo, or the next line of standard input.
+// secret reads a secret from an environment variable, a terminal without echo, or the next line of standard input.
 func (a *asker) secret(variable, what string) (string, error) {
 	if value := os.Getenv(variable); value != "" {
 		return value, nil
@@ -330,21 +337,21 @@ func (a *asker) secret(variable, what string) (string, error) {
 	return "", usageError{fmt.Errorf("%s is missing: set %s, or write it to standard input", what, variable)}
 }
 
-// hint says what to do about an error, where that is known.
+// hint returns what the user can do about an error, or "".
 func hint(err error) string {
 	var answer *kalshiauth.Error
 	hasAnswer := errors.As(err, &answer)
 	switch {
 	case errors.Is(err, kalshiauth.ErrNoSession):
 		return "Log in first: kalshiauth login -email ADDRESS"
+	case errors.Is(err, kalshiauth.ErrRateLimited), errors.Is(err, kalshiauth.ErrServer):
+		return "The server has a problem: try again later."
+	case errors.Is(err, kalshiauth.ErrUnexpectedResponse): // first: a 401 of this kind says nothing about the password
+		return "This server does not speak the API that this program knows: check -base-url."
 	case hasAnswer && answer.Op == "Login" && errors.Is(err, kalshiauth.ErrUnauthorized):
 		return "Check the e-mail address and the password, or have a new one mailed: kalshiauth reset-password"
 	case hasAnswer && answer.Op == "ResetPasswordConfirm" && errors.Is(err, kalshiauth.ErrBadRequest):
 		return "The code may be wrong, used or too old. Have a new one mailed: kalshiauth reset-password"
-	case errors.Is(err, kalshiauth.ErrUnexpectedResponse):
-		return "Is -base-url that of a server of the API?"
-	case errors.Is(err, kalshiauth.ErrRateLimited), errors.Is(err, kalshiauth.ErrServer):
-		return "The server has a problem: try again later."
 	case errors.Is(err, context.DeadlineExceeded):
 		return "The server does not answer: check -base-url and the network, or try again later."
 	}

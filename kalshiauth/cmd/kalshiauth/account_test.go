@@ -49,8 +49,15 @@ func newShell(t *testing.T) *shell {
 	return &shell{t, fake}
 }
 
-// run expects an exit code, and each of some texts in what is printed, which it returns.
+// run expects an exit code, and some texts in the output. It returns standard output.
 func (s *shell) run(code int, stdin, args string, want ...string) string {
+	s.t.Helper()
+	stdout, _ := s.runBoth(code, stdin, args, want...)
+	return stdout
+}
+
+// runBoth is run that returns standard error, too.
+func (s *shell) runBoth(code int, stdin, args string, want ...string) (out, errOut string) {
 	s.t.Helper()
 	var stdout, stderr strings.Builder
 	words := append([]string{"kalshiauth"}, strings.Fields(args)...)
@@ -66,7 +73,7 @@ func (s *shell) run(code int, stdin, args string, want ...string) string {
 	if strings.Contains(stdout.String()+stderr.String(), password) {
 		s.t.Errorf("%s: printed the password", args)
 	}
-	return stdout.String()
+	return stdout.String(), stderr.String()
 }
 
 func TestASessionIsKeptFromLoginToLogout(t *testing.T) {
@@ -157,7 +164,7 @@ func TestEachFailureSaysWhatToDoNext(t *testing.T) {
 	s := newShell(t)
 	s.run(2, "", "login", "-email is missing")
 	s.run(2, "", "login -email "+email, "KALSHI_PASSWORD")
-	s.run(2, "x", "login -email "+email, "fewer than 6 characters")
+	s.run(2, "x", "login -email "+email, "fewer than")
 	s.run(2, password, "login -email trader", "e-mail")
 	s.run(2, "", "reset-password", `"email" not set`)
 	s.run(2, "code\nnew-password", "reset-password-confirm -user-id 42", "user ID")
@@ -172,6 +179,49 @@ func TestEachFailureSaysWhatToDoNext(t *testing.T) {
 	s.fake.Intercept(nil)
 	s.fake.Close()
 	s.run(1, password, "login -email "+email, "cannot be reached")
+}
+
+// An old host of the API is reported to answer like this.
+func TestAHostThatHasMovedIsNotAWrongPassword(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.run(0, password, "login -email "+email)
+	const moved = "API has been moved to https://api.example.com/trade-api/v2"
+	s.fake.Intercept(func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, moved, http.StatusUnauthorized) })
+	})
+	for args, stdin := range map[string]string{
+		"login -email " + email: password, "logout": "", "reset-password -email " + email: "",
+		"reset-password-confirm -user-id 6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e": "code-1\nnew-password\n",
+	} {
+		stdout, stderr := s.runBoth(1, stdin, args, "401", moved,
+			"This server does not speak the API that this program knows: check -base-url.")
+		if stdout != "" || strings.Contains(stderr, "Check the") || strings.Contains(stderr, "mailed:") ||
+			strings.HasPrefix(args, "login") && strings.Contains(strings.ToLower(stderr), "password") {
+			t.Errorf("%s: printed %q and %q", args, stdout, stderr)
+		}
+	}
+}
+
+func TestLogoutFailsIfTheStoredSessionCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.run(0, password, "login -email "+email, "Logged in")
+	var status struct{ File string }
+	if err := json.Unmarshal([]byte(s.run(0, "", "status -json")), &status); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(status.File, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run(1, "", "status", status.File)
+	if out := s.run(1, "", "logout", status.File, "may still be valid"); out != "" {
+		t.Errorf("printed %q", out)
+	}
+	if s.fake.Sessions() != 1 {
+		t.Errorf("%d sessions are alive", s.fake.Sessions())
+	}
+	s.run(0, "", "logout -email "+email, "was not logged in") // the file is removed
 }
 
 func TestShellsCompleteTheCommand(t *testing.T) {

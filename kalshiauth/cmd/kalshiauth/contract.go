@@ -29,10 +29,10 @@ func contractCommand() *cli.Command {
 		Usage: "check that a server does what the OpenAPI document says",
 		Description: "Exit codes: 0 the contract holds, 1 it is broken, 2 the checks could not run (nothing answers at\n" +
 			"the URL, the server refuses the credentials, a wrong flag).\n\n" +
-			"Without -base-url it plays all checks against a fake server of its own. With it, against a real server:\n" +
-			"nothing that needs an account, unless -email and the variable KALSHI_PASSWORD name one. They permit log-ins,\n" +
-			"and one with a wrong password. Nothing that sends mail, unless -reset-code-cmd says where the mail goes. It\n" +
-			"permits the account's password to be changed a few times; at the end it is the one that it was.\n\n" +
+			"Without -base-url it runs all checks against a fake server of its own. With -base-url it checks a real server.\n" +
+			"Checks that need an account are skipped, unless -email and the variable KALSHI_PASSWORD name one. They permit\n" +
+			"log-ins, and one with a wrong password. Checks that send mail are skipped, unless there is a -reset-code-cmd.\n" +
+			"It permits the account's password to be changed a few times. At the end, the first password is restored.\n\n" +
 			"The reset code command is run by the shell after each reset, with the address in KALSHI_EMAIL. It waits for\n" +
 			"the mail and prints the code and the user ID of its link, with a space between them.\n\n" +
 			"The format github writes annotations and, where GITHUB_STEP_SUMMARY names a file, a table into the summary\n" +
@@ -96,7 +96,7 @@ func checkContract(ctx context.Context, cmd *cli.Command) error {
 	return nil
 }
 
-// realTarget fills target from the flags and the environment.
+// realTarget sets target from the flags and the environment.
 func realTarget(cmd *cli.Command, target *contract.Target) error {
 	password := os.Getenv("KALSHI_PASSWORD")
 	if email := cmd.String("email"); email != "" || password != "" {
@@ -120,7 +120,7 @@ func realTarget(cmd *cli.Command, target *contract.Target) error {
 	return nil
 }
 
-// runResetCode runs the user's command for a mailed code. What it prints is secret.
+// runResetCode runs the user's command that prints a mailed code. Its output is a secret.
 func runResetCode(ctx context.Context, command, email string, stderr io.Writer) (code, userID string, err error) {
 	shell := []string{"sh", "-c"}
 	if runtime.GOOS == "windows" {
@@ -129,7 +129,7 @@ func runResetCode(ctx context.Context, command, email string, stderr io.Writer) 
 	c := exec.CommandContext(ctx, shell[0], shell[1], command) //nolint:gosec // the user's own command
 	c.Env = append(os.Environ(), "KALSHI_EMAIL="+email)
 	c.Stderr = stderr
-	c.WaitDelay = time.Second // for what it has started itself
+	c.WaitDelay = time.Second // for child processes of the command
 	out, err := c.Output()
 	if err != nil {
 		return "", "", fmt.Errorf("-reset-code-cmd: %w", err)
@@ -141,7 +141,7 @@ func runResetCode(ctx context.Context, command, email string, stderr io.Writer) 
 	return fields[0], fields[1], nil
 }
 
-// fakeTarget starts a fake server with an account and fills target with it.
+// fakeTarget starts a fake server with an account, and sets target to it.
 func fakeTarget(cmd *cli.Command, target *contract.Target) (*kalshiauthtest.Server, error) {
 	if cmd.String("reset-code-cmd") != "" {
 		return nil, errors.New("-reset-code-cmd needs -base-url")
@@ -169,7 +169,7 @@ func fakeTarget(cmd *cli.Command, target *contract.Target) (*kalshiauthtest.Serv
 	return fake, nil
 }
 
-// writeReport writes to a file, or to stdout if it has no name.
+// writeReport writes the report to a file, or to stdout if name is "".
 func writeReport(stdout io.Writer, file string, report *contract.Report, format contract.Format) error {
 	if file == "" {
 		return report.Write(stdout, format)
@@ -187,7 +187,7 @@ func writeReport(stdout io.Writer, file string, report *contract.Report, format 
 
 // appendReport adds a report in Markdown to the summary of a job.
 func appendReport(file string, report *contract.Report) error {
-	//nolint:gosec // the CI system names it
+	//nolint:gosec // the CI system sets the path
 	out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)
@@ -195,8 +195,8 @@ func appendReport(file string, report *contract.Report) error {
 	return errors.Join(report.Write(out, contract.FormatMarkdown), out.Close())
 }
 
-// progressTo returns what shows each check in the last line of a terminal, and what removes the line. Elsewhere they do
-// nothing.
+// progressTo returns functions that show each check in the last line of a terminal, and that remove the line. If stderr
+// is not a terminal, they do nothing.
 func progressTo(stderr io.Writer) (show func(contract.Check), remove func()) {
 	file, ok := stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {

@@ -2,14 +2,20 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
+)
+
+// How many checks there are depends on the document.
+var (
+	allPassed = regexp.MustCompile(`(^|\n)[1-9]\d+ passed, 0 failed, 0 skipped\n$`)
+	broken    = regexp.MustCompile(`the contract is broken: [1-9]\d+ passed, 2 failed, [1-9]\d+ skipped\n`)
 )
 
 func TestContractChecksItsOwnServer(t *testing.T) {
@@ -18,7 +24,7 @@ func TestContractChecksItsOwnServer(t *testing.T) {
 		{}, {"-authorization"}, {"-path-prefix", ""}, {"-path-prefix", "/a/b", "-authorization"}, {"-timeout", "0s"},
 	} {
 		code, out, stderr := runCommand(t, append([]string{"contract"}, args...)...)
-		if code != 0 || stderr != "" || !strings.HasSuffix(out, "36 passed, 0 failed, 0 skipped\n") {
+		if code != 0 || stderr != "" || !allPassed.MatchString(out) {
 			t.Errorf("%q: exit %d, printed %q and %q", args, code, out, stderr)
 		}
 	}
@@ -41,7 +47,7 @@ func TestContractExitsWith1WhereItIsBroken(t *testing.T) {
 	fake.Intercept(kalshiauthtest.On("Logout", kalshiauthtest.Status(500)))
 	file := filepath.Join(t.TempDir(), "report.json")
 	code, out, stderr := runCommand(t, "contract", "-base-url", fake.URL, "-format", "json", "-output", file)
-	if code != 1 || out != "" || !strings.Contains(stderr, "the contract is broken: 21 passed, 2 failed, 13 skipped") {
+	if code != 1 || out != "" || !broken.MatchString(stderr) {
 		t.Errorf("exit %d, printed %q and %q", code, out, stderr)
 	}
 	data, err := os.ReadFile(file) //nolint:gosec // a file of the test
@@ -59,12 +65,7 @@ func TestContractExitsWith1WhereItIsBroken(t *testing.T) {
 
 func TestContractExitsWith2WhereItCannotRun(t *testing.T) {
 	t.Parallel()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := "http://" + listener.Addr().String()
-	_ = listener.Close()
+	const nobody = "http://127.0.0.1:1" // no listener gets this port by chance
 	fake := kalshiauthtest.NewServer()
 	t.Cleanup(fake.Close)
 	for want, args := range map[string][]string{
@@ -106,7 +107,7 @@ func TestContractUsesTheAccountAndTheResetCodeCommand(t *testing.T) {
 
 	command := `test "$KALSHI_EMAIL" = trader@example.com && cat '` + mail + `'`
 	code, out, stderr := runCommand(t, "contract", "-base-url", fake.URL, "-reset-code-cmd", command)
-	if code != 0 || stderr != "" || !strings.HasSuffix(out, "36 passed, 0 failed, 0 skipped\n") {
+	if code != 0 || stderr != "" || !allPassed.MatchString(out) {
 		t.Errorf("exit %d, printed %q and %q", code, out, stderr)
 	}
 

@@ -21,11 +21,11 @@ import (
 func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
-		Usage: "play a log-in, a password reset and a log-out, and show what comes back",
-		Description: "Without -base-url it plays against a fake server of its own. With it, against a real server and\n" +
-			"account: the password comes from KALSHI_PASSWORD. The reset is played only if KALSHI_NEW_PASSWORD is set,\n" +
-			"which the account has afterwards; the code and the user_id from the mailed link are then read from standard\n" +
-			"input.",
+		Usage: "try a log-in, a password reset and a log-out, and show the answers",
+		Description: "Without -base-url it uses a fake server of its own. With -base-url it uses a real server and\n" +
+			"account, whose password comes from KALSHI_PASSWORD. It resets the password only if KALSHI_NEW_PASSWORD is\n" +
+			"set, which is the account's password afterwards. Then it reads the code and the user_id of the mailed link from\n" +
+			"standard input.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "base-url", Usage: "base `URL` of a real server, such as " + kalshiauth.DemoURL},
 			&cli.StringFlag{Name: "email", Usage: "`ADDRESS` of a real account", Sources: cli.EnvVars("KALSHI_EMAIL")},
@@ -34,40 +34,40 @@ func demoCommand() *cli.Command {
 	}
 }
 
-// player plays the demo against one server and account.
-type player struct {
+// A walk is a demo with one server and one account.
+type walk struct {
 	out         io.Writer
 	client      *kalshiauth.Client
 	creds       kalshiauth.Credentials
-	newPassword string // "": the reset is not played
-	// mailed returns the code and the user ID of the link that was mailed.
+	newPassword string // "": no reset
+	// mailed returns the code and the user ID of the mailed link.
 	mailed func(ctx context.Context) (code, userID string, err error)
 }
 
 func demo(ctx context.Context, cmd *cli.Command) error {
 	root := cmd.Root()
-	p := player{out: root.Writer}
+	w := walk{out: root.Writer}
 	if baseURL := cmd.String("base-url"); baseURL != "" {
-		p.creds = kalshiauth.Credentials{Email: cmd.String("email"), Password: os.Getenv("KALSHI_PASSWORD")}
-		if p.creds.Email == "" || p.creds.Password == "" {
+		w.creds = kalshiauth.Credentials{Email: cmd.String("email"), Password: os.Getenv("KALSHI_PASSWORD")}
+		if w.creds.Email == "" || w.creds.Password == "" {
 			return usageError{errors.New("with -base-url, the demo needs -email and the variable KALSHI_PASSWORD")}
 		}
-		p.newPassword = os.Getenv("KALSHI_NEW_PASSWORD")
-		p.mailed = func(context.Context) (string, string, error) { return askLink(root.Reader, root.ErrWriter) }
+		w.newPassword = os.Getenv("KALSHI_NEW_PASSWORD")
+		w.mailed = func(context.Context) (string, string, error) { return askLink(root.Reader, root.ErrWriter) }
 		client, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL))
 		if err != nil {
 			return usageError{err}
 		}
-		p.client = client
-		return p.play(ctx)
+		w.client = client
+		return w.run(ctx)
 	}
 
 	fake := kalshiauthtest.NewServer()
 	defer fake.Close()
-	p.creds = kalshiauth.Credentials{Email: "trader@example.com", Password: rand.Text()}
-	p.newPassword = rand.Text()
-	fake.AddUser(p.creds.Email, p.creds.Password)
-	p.mailed = func(context.Context) (string, string, error) {
+	w.creds = kalshiauth.Credentials{Email: "trader@example.com", Password: rand.Text()}
+	w.newPassword = rand.Text()
+	fake.AddUser(w.creds.Email, w.creds.Password)
+	w.mailed = func(context.Context) (string, string, error) {
 		mail := fake.Outbox()[0]
 		return mail.Code, mail.UserID, nil
 	}
@@ -75,24 +75,24 @@ func demo(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	p.client = client
-	return p.play(ctx)
+	w.client = client
+	return w.run(ctx)
 }
 
-// step does one thing, and says what came back. One that is to be refused succeeds when it is.
+// A step makes one call and returns a description of the result. If refused is true, the server must refuse the call.
 type step struct {
 	name    string
 	refused bool
 	do      func(ctx context.Context) (string, error)
 }
 
-func (p *player) play(ctx context.Context) error {
-	p.say("The server is %s.", p.client.BaseURL())
+func (w *walk) run(ctx context.Context) error {
+	w.say("The server is %s.", w.client.BaseURL())
 	var session *kalshiauth.Session
 	var confirm kalshiauth.PasswordResetConfirmation
 	login := func(password string) func(context.Context) (string, error) {
 		return func(ctx context.Context) (string, error) {
-			s, err := p.client.Login(ctx, kalshiauth.Credentials{Email: p.creds.Email, Password: password})
+			s, err := w.client.Login(ctx, kalshiauth.Credentials{Email: w.creds.Email, Password: password})
 			if err != nil {
 				return "", err
 			}
@@ -100,26 +100,26 @@ func (p *player) play(ctx context.Context) error {
 			return fmt.Sprintf("a session of user %s, access level %q", s.UserID, s.AccessLevel), nil
 		}
 	}
-	logout := func(ctx context.Context) (string, error) { return "the session is over", p.client.Logout(ctx, session) }
+	logout := func(ctx context.Context) (string, error) { return "the session ended", w.client.Logout(ctx, session) }
 	steps := []step{
-		{"log in", false, login(p.creds.Password)},
+		{"log in", false, login(w.creds.Password)},
 		{"log in with a wrong password", true, login(rand.Text())},
 	}
-	if p.newPassword != "" {
+	if w.newPassword != "" {
 		steps = append(steps, []step{
 			{"request a password reset", false, func(ctx context.Context) (string, error) {
-				return "accepted; a link is mailed", p.client.ResetPassword(ctx, p.creds.Email)
+				return "accepted; a link is mailed", w.client.ResetPassword(ctx, w.creds.Email)
 			}},
 			{"read the mail", false, func(ctx context.Context) (_ string, err error) {
-				confirm.NewPassword = p.newPassword
-				confirm.Code, confirm.UserID, err = p.mailed(ctx)
+				confirm.NewPassword = w.newPassword
+				confirm.Code, confirm.UserID, err = w.mailed(ctx)
 				return "a code of " + strconv.Itoa(len(confirm.Code)) + " characters for user " + confirm.UserID, err
 			}},
 			{"confirm the reset with the mailed code", false, func(ctx context.Context) (string, error) {
-				return "the password is set", p.client.ResetPasswordConfirm(ctx, confirm)
+				return "the password is set", w.client.ResetPasswordConfirm(ctx, confirm)
 			}},
-			{"log in with the old password", true, login(p.creds.Password)},
-			{"log in with the new password", false, login(p.newPassword)},
+			{"log in with the old password", true, login(w.creds.Password)},
+			{"log in with the new password", false, login(w.newPassword)},
 		}...)
 	}
 	steps = append(steps, step{"log out", false, logout}, step{"use the session after it", true, logout})
@@ -127,22 +127,22 @@ func (p *player) play(ctx context.Context) error {
 		came, err := s.do(ctx)
 		switch {
 		case err == nil && !s.refused:
-			p.say("%d. %s: ok\n   %s", i+1, s.name, came)
+			w.say("%d. %s: ok\n   %s", i+1, s.name, came)
 		case s.refused && isRefusal(err):
-			p.say("%d. %s: refused, as it should be\n   %v", i+1, s.name, err)
+			w.say("%d. %s: refused, as it should be\n   %v", i+1, s.name, err)
 		case err == nil:
 			return fmt.Errorf("demo: %s: the server should refuse this, and did not", s.name)
 		default:
 			return fmt.Errorf("demo: %s: %w", s.name, err)
 		}
 	}
-	if p.newPassword == "" {
-		p.say("The password reset was not played: set KALSHI_NEW_PASSWORD, which the account will have afterwards.")
+	if w.newPassword == "" {
+		w.say("There was no password reset: set KALSHI_NEW_PASSWORD, which will be the account's password afterwards.")
 	}
 	return nil
 }
 
-func (p *player) say(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format+"\n", args...) }
+func (w *walk) say(format string, args ...any) { _, _ = fmt.Fprintf(w.out, format+"\n", args...) }
 
 func isRefusal(err error) bool {
 	return errors.Is(err, kalshiauth.ErrUnauthorized) || errors.Is(err, kalshiauth.ErrForbidden) ||

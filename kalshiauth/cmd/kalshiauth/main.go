@@ -1,7 +1,7 @@
-// Command kalshiauth shows and serves Kalshi's auth API on a terminal. Run kalshiauth -h for its subcommands.
+// Command kalshiauth calls, fakes and checks Kalshi's auth API. Run kalshiauth -h for its subcommands.
 //
-// It exits with 0 where it did what it was asked to, 1 where that failed, and 2 where it could not try: a wrong flag or
-// argument, or checks that could not run.
+// The exit code is 0 for success, 1 for a failure, and 2 if the command could not try: because of an invalid flag or
+// argument, or because checks could not run.
 package main
 
 import (
@@ -27,7 +27,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the whole program, but for the process that it runs in.
+// run is main with the process's arguments and streams as parameters, and its exit code as the result.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := &cli.Command{
 		Name:    "kalshiauth",
@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		EnableShellCompletion: true,
 		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
 			cmd.Hidden = false
-			cmd.ArgValidator = func(context.Context, *cli.Command) error { return nil } // it takes the shell's name
+			cmd.ArgValidator = func(context.Context, *cli.Command) error { return nil } // its argument is the name of a shell
 		},
 		Suggest:        true,
 		Reader:         stdin,
@@ -61,7 +61,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 0
 	}
 	_, _ = fmt.Fprintln(stderr, "kalshiauth: "+strings.TrimPrefix(err.Error(), "kalshiauth: "))
-	if usage := (usageError{}); errors.As(err, &usage) || errors.Is(err, kalshiauth.ErrInvalidInput) {
+	isUsage, isStored := errors.As(err, new(usageError)), errors.As(err, new(storeError))
+	if isUsage || errors.Is(err, kalshiauth.ErrInvalidInput) && !isStored { // a malformed session is ErrInvalidInput, too
 		_, _ = fmt.Fprintln(stderr, "Run it with -h for help.")
 		return 2
 	}
@@ -74,7 +75,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return 1
 }
 
-// version is that of the module, as go install and go build know it.
+// version returns the version of the module, which go install and go build record.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version
@@ -82,12 +83,17 @@ func version() string {
 	return "unknown"
 }
 
-// usageError is a mistake in the flags or arguments: nothing was tried.
+// usageError is an error in the flags or arguments: nothing was tried.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// notRunError is why checks could not run, which says nothing of what they would have found.
+// storeError is an error of a stored session. The flags and arguments may be valid.
+type storeError struct{ error }
+
+func (e storeError) Unwrap() error { return e.error }
+
+// notRunError is the reason why checks could not run.
 type notRunError struct{ error }
 
 func (e notRunError) Unwrap() error { return e.error }

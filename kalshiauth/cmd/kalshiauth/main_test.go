@@ -35,16 +35,20 @@ func TestHelpIsEverywhere(t *testing.T) {
 func TestAWrongCallExitsWith2AndSaysWhy(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"a subcommand is missing":                {},
-		`there is no subcommand "dance"`:         {"dance"},
-		"flag provided but not defined: -bass":   {"demo", "-bass", "x"},
-		`kalshiauth demo takes no argument "x"`:  {"demo", "x"},
-		`kalshiauth serve takes no argument "x"`: {"serve", "x"},
-		"the demo needs -email":                  {"demo", "-base-url", "https://example.com"},
-		"-user is EMAIL:PASSWORD":                {"serve", "-user", "nobody"},
-		"-path-prefix begins with a slash":       {"serve", "-path-prefix", "v1"},
-		"-session-lifetime is not positive":      {"serve", "-session-lifetime", "0s"},
-		`invalid value "soon" for flag`:          {"serve", "-session-lifetime", "soon"},
+		"a subcommand is missing":                                 {},
+		`there is no subcommand "dance"`:                          {"dance"},
+		"flag provided but not defined: -bass":                    {"demo", "-bass", "x"},
+		`kalshiauth demo takes no argument "x"`:                   {"demo", "x"},
+		`kalshiauth serve takes no argument "x"`:                  {"serve", "x"},
+		"the demo needs -email":                                   {"demo", "-base-url", "https://example.com"},
+		"-user is EMAIL:PASSWORD":                                 {"serve", "-user", "nobody"},
+		"-path-prefix begins with a slash":                        {"serve", "-path-prefix", "v1"},
+		"-session-lifetime is not positive":                       {"serve", "-session-lifetime", "0s"},
+		"-user a@example.com: password: at least":                 {"serve", "-user", "a@example.com:x"},
+		"-user nobody: email":                                     {"serve", "-user", "nobody:correct-horse"},
+		"-user A@example.com: the address has an account already": {"serve", "-user", "a@example.com:correct-horse", "-user", "A@example.com:correct-horse"},
+		"-path-prefix: not a path that begins":                    {"serve", "-path-prefix", "/a/../b"},
+		`invalid value "soon" for flag`:                           {"serve", "-session-lifetime", "soon"},
 	} {
 		if code, _, stderr := runCommand(t, args...); code != 2 || !strings.Contains(stderr, want) {
 			t.Errorf("%q: exit %d, printed %q; want 2 and %q", args, code, stderr, want)
@@ -52,7 +56,7 @@ func TestAWrongCallExitsWith2AndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestDemoPlaysAgainstItsOwnServer(t *testing.T) {
+func TestDemoRunsAgainstItsOwnServer(t *testing.T) {
 	t.Parallel()
 	code, out, stderr := runCommand(t, "demo")
 	if code != 0 || stderr != "" || strings.Count(out, "\n") != 19 {
@@ -89,14 +93,14 @@ func TestDemoShowsEachStepAndNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	p := player{
+	w := walk{
 		out: &out, client: client, newPassword: "the-new-password",
 		creds: kalshiauth.Credentials{Email: "trader@example.com", Password: "the-old-password"},
 		mailed: func(context.Context) (string, string, error) {
 			return fake.Outbox()[0].Code, fake.Outbox()[0].UserID, nil
 		},
 	}
-	if err := p.play(t.Context()); err != nil {
+	if err := w.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []string{
@@ -133,8 +137,8 @@ func TestDemoFailsWhereTheServerLetsAnybodyIn(t *testing.T) {
 			_, _ = io.WriteString(w, `{"user_id":"6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e","token":"t","access_level":"x"}`)
 		})
 	})
-	p := player{out: io.Discard, client: client, creds: kalshiauth.Credentials{Email: "trader@example.com", Password: "secret-1"}}
-	if err := p.play(t.Context()); err == nil || !strings.Contains(err.Error(), "wrong password: the server should refuse this") {
+	w := walk{out: io.Discard, client: client, creds: kalshiauth.Credentials{Email: "trader@example.com", Password: "the-old-password"}}
+	if err := w.run(t.Context()); err == nil || !strings.Contains(err.Error(), "wrong password: the server should refuse this") {
 		t.Error(err)
 	}
 }
@@ -168,7 +172,7 @@ func serveInBackground(t *testing.T, args ...string) (baseURL string, lines *buf
 
 func TestServeServesItsUsersAndPrintsTheirMail(t *testing.T) {
 	t.Parallel()
-	baseURL, lines := serveInBackground(t, "-user", "a@example.com:pass,word", "-user", "b@example.com:secret:x")
+	baseURL, lines := serveInBackground(t, "-user", "a@example.com:pass,word,word", "-user", "b@example.com:secret:xyzzy")
 	if !strings.HasSuffix(baseURL, "/v1") {
 		t.Errorf("the base URL is %q", baseURL)
 	}
@@ -176,7 +180,7 @@ func TestServeServesItsUsersAndPrintsTheirMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for email, password := range map[string]string{"a@example.com": "pass,word", "b@example.com": "secret:x"} {
+	for email, password := range map[string]string{"a@example.com": "pass,word,word", "b@example.com": "secret:xyzzy"} {
 		if _, err := client.Login(t.Context(), kalshiauth.Credentials{Email: email, Password: password}); err != nil {
 			t.Errorf("%s: %v", email, err)
 		}

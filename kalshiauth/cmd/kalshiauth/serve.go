@@ -47,7 +47,9 @@ func serve(ctx context.Context, cmd *cli.Command) error {
 		}),
 	}
 	if prefix != "" {
-		opts = append(opts, kalshiauthtest.WithPathPrefix(prefix))
+		if err := catch(func() { opts = append(opts, kalshiauthtest.WithPathPrefix(prefix)) }); err != nil {
+			return usageError{fmt.Errorf("-path-prefix: %w", err)}
+		}
 	}
 	fake := kalshiauthtest.NewUnstartedServer(opts...)
 	defer fake.Close()
@@ -56,7 +58,10 @@ func serve(ctx context.Context, cmd *cli.Command) error {
 		if !ok || email == "" || password == "" {
 			return usageError{errors.New("-user is EMAIL:PASSWORD")}
 		}
-		added := fake.AddUser(email, password)
+		var added kalshiauthtest.User
+		if err := catch(func() { added = fake.AddUser(email, password) }); err != nil {
+			return usageError{fmt.Errorf("-user %s: %w", email, err)}
+		}
 		_, _ = fmt.Fprintf(out, "user %s user_id %s\n", added.Email, added.ID)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cmd.String("addr"))
@@ -69,5 +74,21 @@ func serve(ctx context.Context, cmd *cli.Command) error {
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
+	return nil
+}
+
+// catch returns the text of a panic of kalshiauthtest about an invalid value, without the function's name.
+func catch(call func()) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case string:
+			_, problem, _ := strings.Cut(p, "): ")
+			err = errors.New(problem)
+		default:
+			panic(p)
+		}
+	}()
+	call()
 	return nil
 }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package filestore_test
+
+import "errors"
+
+func giveUpRights(string) error { return errors.ErrUnsupported }
