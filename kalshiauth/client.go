@@ -75,7 +75,8 @@ func (c *Client) Serves(u *url.URL) bool {
 }
 
 // Authorize adds session to the headers of req: as a cookie, besides the other cookies of req, or, after
-// [WithAuthorizationScheme], in the Authorization header. It replaces a session that was added before.
+// [WithAuthorizationScheme], in the Authorization header. It replaces a session that was added before in
+// the same form.
 //
 // Authorize fails and does not change req where req goes to another origin or session belongs to another server
 // ([ErrInvalidInput]), and where session has no secret ([ErrNoSession]).

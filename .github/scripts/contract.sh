@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Holds the embedded fake server against the document, in each way in which it can be used.
+# Runs the contract checks against the fake server: with the cookie and with the Authorization header, each with and
+# without a path prefix.
 set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-go build -o "$work/kalshiauth" ./kalshiauth/cmd/kalshiauth # go run would not hand the exit code on
+go build -o "$work/kalshiauth" ./kalshiauth/cmd/kalshiauth # go run does not return the exit code of the command
 for prefix in '' /v1; do
   for authorization in false true; do
     echo "contract: path prefix '$prefix', Authorization header: $authorization"

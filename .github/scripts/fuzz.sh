@@ -1,24 +1,27 @@
 #!/usr/bin/env bash
-# Runs each fuzz target of each package for $1, such as 10s, and says so in a line. It ends at the first finding, whose
-# input it shows, and which `go test` plays again from then on.
+# Usage: fuzz.sh TIME
+#
+# Runs each fuzz target of each package for TIME, such as 10s. It ends at the first failure and prints the input that
+# caused it. `go test` runs that input, too, from then on.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 for package in $(go list ./...); do
-  for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+  list=$(go test -list '^Fuzz' "$package") # fails if the package does not compile
+  for target in $(grep '^Fuzz' <<<"$list" || true); do
     start=$SECONDS
     if ! go test -run='^$' -fuzz="^$target\$" -fuzztime="$1" -fuzzminimizetime=5s "$package" >"$output" 2>&1; then
-      echo "fuzz: $target found something after $((SECONDS - start)) s in $package:"
+      echo "fuzz: $target failed after $((SECONDS - start)) s in $package:"
       awk '!/^fuzz: elapsed/ && n++ < 20' "$output" | cut -c 1-1000
       input=$(sed -n 's/^ *Failing input written to //p' "$output")
       if [ -n "$input" ]; then
-        echo "fuzz: the input is in $input below $package:"
+        echo "fuzz: the input is in $input, in the directory of $package:"
         cat "$(go list -f '{{.Dir}}' "$package")/$input"
       fi
       exit 1
     fi
-    tries=$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$output" | tail -1)
-    echo "fuzz: $target found nothing in $1, $tries tries (${package##*/})"
+    inputs=$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$output" | tail -1)
+    echo "fuzz: $target (${package##*/}): no failure in $1, ${inputs:-0} inputs"
   done
 done

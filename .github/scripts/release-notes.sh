@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: release-notes.sh TAG
 #
-# Prints what .github/CHANGELOG.md says of the release TAG. Fails if that is nothing.
+# Prints the section of .github/CHANGELOG.md about the release TAG. It is an error if there is none, or it is empty.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 version=${1#v}
@@ -11,7 +11,7 @@ notes=$(awk -v start="## [$version] - " '
   inside && (NF || some) { print; some = 1 }
 ' .github/CHANGELOG.md)
 if ! grep -q '^[^#]' <<<"$notes"; then
-  echo "release-notes: .github/CHANGELOG.md says nothing below \"## [$version] - YYYY-MM-DD\"" >&2
+  echo "release-notes: .github/CHANGELOG.md has no text below \"## [$version] - YYYY-MM-DD\"" >&2
   exit 1
 fi
 printf '%s\n' "$notes"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Usage: spec-diff.sh BASE [DOCUMENT]
 #
-# Says what changes from the document of the git revision BASE to DOCUMENT (api/openapi.yaml): what breaks clients, what
-# breaks servers, and all changes. Fails on a break, unless the major part of info.version rose. OASDIFF runs oasdiff.
+# Compares the document of the git revision BASE with DOCUMENT (default: api/openapi.yaml). It prints what breaks clients,
+# what breaks servers, and all changes. A breaking change is a failure, unless the major part of info.version rose.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 base=$1
@@ -11,37 +11,38 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 if ! git show "$base:api/openapi.yaml" >"$work/base.yaml" 2>"$work/error"; then
-  echo "spec-diff: there is no document in the revision $base: $(cat "$work/error")" >&2
+  echo "spec-diff: the revision $base has no document: $(cat "$work/error")" >&2
   exit 2
 fi
 cp "$document" "$work/new.yaml"
 
+oasdiff() { go run github.com/oasdiff/oasdiff@v1.36.0 "$@" --format singleline --color never; }
 major() { sed -n 's/^  version: *\([0-9]*\)\..*/\1/p' "$1"; }
-diff() { ${OASDIFF:?is not set: run make spec-diff} "$@" --color never; }
+without_paths() { sed "s|at $work/[a-z.]*, ||"; }
 breaks=0
 
-# An operation or a status that a server lacks is an addition to it, and no break.
+# An operation, status or header that is new in the document does not break a server that lacks it.
 additions='api-(path-)?removed|response-(non-)?success-status-removed|response-header-removed'
 
-echo "What breaks clients of $base:"
-diff breaking "$work/base.yaml" "$work/new.yaml" --format singleline >"$work/clients"
-grep '^error' "$work/clients" | sed "s|at $work/[a-z.]*, ||" && breaks=1 || echo 'nothing'
+echo "The document: what breaks clients of $base:"
+oasdiff breaking "$work/base.yaml" "$work/new.yaml" >"$work/clients"
+grep '^error' "$work/clients" | without_paths && breaks=1 || echo 'nothing'
 
 echo
-echo "What breaks servers of $base (told backwards: from the new document to the old one):"
-diff breaking "$work/new.yaml" "$work/base.yaml" --format singleline >"$work/servers"
-grep '^error' "$work/servers" | grep -vE "\[($additions)" | sed "s|at $work/[a-z.]*, ||" && breaks=1 || echo 'nothing'
+echo "The document: what breaks servers of $base (compared in reverse, from the new document to the old one):"
+oasdiff breaking "$work/new.yaml" "$work/base.yaml" >"$work/servers"
+grep '^error' "$work/servers" | grep -vE "\[($additions)" | without_paths && breaks=1 || echo 'nothing'
 
 echo
-echo 'All changes:'
-diff changelog "$work/base.yaml" "$work/new.yaml" --format singleline | sed "s|at $work/[a-z.]*, ||"
+echo 'The document: all changes:'
+oasdiff changelog "$work/base.yaml" "$work/new.yaml" | without_paths
 
 echo
 if [ "$breaks" = 0 ]; then
-  echo 'spec-diff: nothing breaks'
+  echo 'spec-diff: no breaking change'
 elif [ "$(major "$work/new.yaml")" -gt "$(major "$work/base.yaml")" ]; then
-  echo 'spec-diff: there is a break, and the major part of the version rose'
+  echo 'spec-diff: a breaking change, with a new major version'
 else
-  echo 'spec-diff: there is a break: mend it, or raise the major part of info.version' >&2
+  echo 'spec-diff: a breaking change: undo it, or raise the major part of info.version' >&2
   exit 1
 fi

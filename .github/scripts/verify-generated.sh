@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Generates the code anew in a copy, and names each generated file that is not what is checked in. The working tree is
-# not touched.
+# Generates the code again in a copy of the project, and names each generated file that differs. It does not change the
+# working tree.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,13 +19,13 @@ for file in $({ generated . && generated "$copy"; } | sort -u); do
   elif [ ! -f "$file" ]; then
     echo "$file is missing: run make generate"
   elif ! cmp -s "$file" "$copy/$file"; then
-    echo "$file is stale: run make generate"
+    echo "$file is out of date: run make generate"
   else
     continue
   fi
   failed=1
 done
 if [ "$failed" = 0 ]; then
-  echo 'the generated code is what the document says'
+  echo 'verify-generated: the generated code is up to date'
 fi
 exit "$failed"

@@ -45,7 +45,8 @@ func WithLifetime(d time.Duration) Option {
 }
 
 // WithLoginLimit limits the number of log-ins: at most burst at once, and then one per interval every. The default is
-// ten, and then one a minute. With 0 for every, there is no limit. Use this option for tests and unusual servers only.
+// ten, and then one a minute. With 0 for every, there is no limit; burst is at least 1. Use this option for tests and
+// unusual servers only.
 func WithLoginLimit(every time.Duration, burst int) Option {
 	return option(every >= 0 && burst >= 1, "WithLoginLimit: every is negative, or burst is less than 1", func(s *state) {
 		s.login.waits.bucket = rate.NewLimiter(rate.Every(every), burst)
@@ -152,7 +153,8 @@ func (s *Source) unproven(session *kalshiauth.Session, accepted bool) bool {
 // Otherwise its error names the sessions that may still be valid, and the next Logout tries again to end them.
 //
 // Logout removes the stored session once it has ended. It also removes one that cannot be read. It leaves alone one of
-// another server or account. The last two cases are errors. The next call of [Source.Session] logs in again.
+// another server or account. The last two cases are errors. The next call of [Source.Session] logs in again, unless
+// log-ins still wait for an earlier failure.
 func (s *Source) Logout(ctx context.Context) error {
 	st := s.state()
 	st.mu.Lock()

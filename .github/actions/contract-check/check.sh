@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What action.yml does once the command is built. The inputs are in the environment.
+# Runs the contract checks for action.yml, which has built the command. The inputs come from the environment.
 set -uo pipefail
-# The format github writes the annotations to standard output, and the report to the job's summary.
+# The format github writes annotations to standard output, and a report to the summary of the job.
 args=(contract -format github -authorization="$AUTHORIZATION")
 if [ -n "$BASE_URL" ]; then
   args+=(-base-url "$BASE_URL")

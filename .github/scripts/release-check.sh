@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Usage: release.sh TAG
+# Usage: release-check.sh TAG
 #
-# Says whether the working tree can be released as TAG, and everything that is in the way. APIDIFF runs apidiff.
+# Checks whether the working tree can be released as TAG, and prints each reason why not.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tag=${1-}
 form='^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?$'
 if ! [[ $tag =~ $form ]]; then
-  echo "release: '$tag' is no tag of a release: v1.2.3 and v1.2.3-rc.1 are" >&2
+  echo "release-check: '$tag' is not the tag of a release, such as v1.2.3 or v1.2.3-rc.1" >&2
   exit 2
 fi
 version=${tag#v}
@@ -17,20 +17,20 @@ patch=${BASH_REMATCH[3]}
 
 failed=0
 fail() {
-  echo "release: $1" >&2
+  echo "release-check: $1" >&2
   failed=1
 }
 
 if commit=$(git rev-parse --quiet --verify "refs/tags/$tag^{commit}") && [ "$commit" != "$(git rev-parse HEAD)" ]; then
-  fail "the tag $tag is there already, on another commit"
+  fail "the tag $tag exists, on another commit"
 fi
 
-said=$(sed -n 's|^const userAgent = "kalshiauth-go/\(.*\)"$|\1|p' kalshiauth/client.go)
-if [ "$said" != "$version" ]; then
-  fail "userAgent in kalshiauth/client.go says version '$said', and the tag $version"
+agent=$(sed -n 's|^const ownUserAgent = "kalshiauth-go/\(.*\)"$|\1|p' kalshiauth/client.go)
+if [ "$agent" != "$version" ]; then
+  fail "ownUserAgent in kalshiauth/client.go has the version '$agent', and the tag has $version"
 fi
 
-# Go takes no v2 from a module whose path does not say so.
+# Go accepts a v2 only from a module whose path ends in /v2.
 module=$(sed -n 's/^module //p' go.mod)
 if [ "$major" -ge 2 ] && [ "${module##*/}" != "v$major" ]; then
   fail "the module path in go.mod does not end in /v$major"
@@ -40,17 +40,16 @@ if ! bash .github/scripts/release-notes.sh "$tag" >/dev/null; then
   failed=1
 fi
 
-# A release candidate promises nothing yet, so none is compared with.
+# The API of a release candidate may still change, so candidates are left out.
 last=$(git tag --merged HEAD --sort=-version:refname |
   awk -v tag="$tag" '/^v[0-9]+\.[0-9]+\.[0-9]+$/ && $0 != tag && !some { print; some = 1 }')
 if [ -z "$last" ]; then
-  echo 'release: there is no release before, whose API could break'
+  echo 'release-check: this is the first release, so there is no API to compare with'
 else
   IFS=. read -r last_major last_minor _ <<<"${last#v}"
   if [ "$(printf '%s\n' "$last" "v$major.$minor.$patch" | sort -V | tail -n 1)" = "$last" ]; then
-    fail "$tag is not above $last"
+    fail "$tag is not higher than $last"
   fi
-  echo "What changes in the Go API since $last:"
   changes=$(bash .github/scripts/api-diff.sh "$last")
   echo "$changes"
   if [ "$major" -eq "$last_major" ] && { [ "$major" -ge 1 ] || [ "$minor" -eq "$last_minor" ]; } &&
@@ -59,11 +58,11 @@ else
     if [ "$major" -eq 0 ]; then
       part='minor (below v1) or major'
     fi
-    fail "the Go API changes incompatibly since $last, so the $part part of the version has to rise"
+    fail "the Go API has incompatible changes since $last: raise the $part part of the version"
   fi
 fi
 
 if [ "$failed" = 0 ]; then
-  echo "release: $tag can be released"
+  echo "release-check: $tag can be released"
 fi
 exit "$failed"
