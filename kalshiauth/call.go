@@ -17,9 +17,6 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/redact"
 )
 
-// maxWait is the longest wait before a retry.
-const maxWait = time.Minute
-
 // A call describes one operation: how to send its input In, and how to get its result Out. Each operation has a method
 // of Client, which fills in one call.
 type call[In, Out any] struct {
@@ -118,7 +115,7 @@ func do[In, Out any](ctx context.Context, s *sender, in In, call *call[In, Out])
 		if answer, ok := answerOf(err); ok {
 			wait += answer.RetryAfter
 		}
-		if deadline, ok := ctx.Deadline(); wait > maxWait || ok && time.Until(deadline) <= wait {
+		if deadline, ok := ctx.Deadline(); wait > time.Minute || ok && time.Until(deadline) <= wait {
 			return out, err
 		}
 		s.log.LogAttrs(ctx, slog.LevelInfo, "kalshiauth: retrying", slog.String("op", call.op),
@@ -135,7 +132,10 @@ func do[In, Out any](ctx context.Context, s *sender, in In, call *call[In, Out])
 func try[In, Out any](ctx context.Context, s *sender, in In, call *call[In, Out]) (out Out, err error) {
 	ctx, cancel := limit(ctx, s.caller.Timeout)
 	defer cancel()
-	start, status := time.Now(), 0
+	debug, start, status := s.log.Enabled(ctx, slog.LevelDebug), time.Time{}, 0
+	if debug {
+		start = time.Now()
+	}
 	resp, err := call.send(ctx, s, in)
 	if err != nil {
 		err = fmt.Errorf("kalshiauth: %s: %w", call.op, call.secrets(in).Error(err))
@@ -152,7 +152,7 @@ func try[In, Out any](ctx context.Context, s *sender, in In, call *call[In, Out]
 		}
 		_ = resp.Body.Close() // an error of Close does not change the result
 	}
-	if s.log.Enabled(ctx, slog.LevelDebug) {
+	if debug {
 		s.log.LogAttrs(ctx, slog.LevelDebug, "kalshiauth: call", slog.String("op", call.op),
 			slog.Duration("took", time.Since(start)), slog.Int("status", status), call.secrets(in).LogError(err))
 	}

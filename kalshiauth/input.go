@@ -78,12 +78,11 @@ func checkEmail(email string) error {
 		"the e-mail address is malformed: it must be like trader@example.com")
 }
 
+var shortPassword = fmt.Sprintf("the password has fewer than %d characters", minPassword)
+
 func checkPassword(password string) error {
-	var long error
-	if utf8.RuneCountInString(password) < minPassword {
-		long = fmt.Errorf("the password has fewer than %d characters", minPassword)
-	}
-	return errors.Join(long, check(utf8.ValidString(password), "the password is not UTF-8, and JSON would change it"))
+	return errors.Join(check(utf8.RuneCountInString(password) >= minPassword, shortPassword),
+		check(utf8.ValidString(password), "the password is not UTF-8, and JSON would change it"))
 }
 
 func checkUserID(id string) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -175,15 +176,14 @@ func sessionOf(s *sender, creds Credentials, resp *http.Response, body []byte) (
 		return nil, errors.New("the body has no user_id")
 	}
 	session := Session{UserID: login.UserID, AccessLevel: login.AccessLevel, IssuedAt: time.Now()}
-	cookie, lifetime := loginCookie(resp, s.base.Hostname())
+	cookie, lifetime := loginCookie(resp, s.base)
 	if lifetime > 0 {
 		session.Expiry = session.IssuedAt.Add(lifetime)
 	}
 	if cookie == nil {
 		cookie = &http.Cookie{Name: cookieName, Value: login.Token}
 	}
-	token := cmp.Or(login.Token, cookie.Value)
-	hidden := secret{token: token, cookie: cookie, origin: s.origin, email: creds.Email}
+	hidden := secret{token: cmp.Or(login.Token, cookie.Value), cookie: cookie, origin: s.origin, email: creds.Email}
 	if session := newSession(session, hidden); session.secret != nil {
 		return session, nil
 	}
@@ -192,12 +192,12 @@ func sessionOf(s *sender, creds Credentials, resp *http.Response, body []byte) (
 
 // loginCookie returns the session cookie that a response of host sets, and its lifetime (0: not given). It returns nil
 // if the response sets none, sets one for another host, or deletes it again.
-func loginCookie(resp *http.Response, host string) (*http.Cookie, time.Duration) {
+func loginCookie(resp *http.Response, host *url.URL) (*http.Cookie, time.Duration) {
 	var found *http.Cookie
 	var lifetime time.Duration
 	for _, line := range resp.Header["Set-Cookie"] {
 		c, err := http.ParseSetCookie(line)
-		if err != nil || c.Name != cookieName || !domainMatches(c.Domain, host) {
+		if err != nil || c.Name != cookieName || c.Domain != "" && !domainMatches(c.Domain, host.Hostname()) {
 			continue
 		}
 		found, lifetime = c, 0
