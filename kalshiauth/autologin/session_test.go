@@ -238,7 +238,7 @@ func TestASourceIsUsedByManyWhileItsSessionsEnd(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			for range 300 {
+			for range 1000 {
 				session, err := source.Session(t.Context())
 				if err != nil {
 					t.Error(err)

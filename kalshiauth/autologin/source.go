@@ -112,8 +112,10 @@ func (s *Source) Session(ctx context.Context) (*kalshiauth.Session, error) {
 	case session == nil && ctx.Err() != nil:
 		return nil, fmt.Errorf("autologin: Session: %w", context.Cause(ctx))
 	}
-	// The log-in has the context of no caller, so that no caller can cancel it for the others.
-	login := st.flight.DoChan(key(logins), func() (any, error) { return st.renew(logins, last, why) })
+	// The log-in has the context of no caller, so that no caller can cancel it for the others. Callers share it if they
+	// replace the same session: the result of another one may be the session that this caller has to replace.
+	key := fmt.Sprintf("%p %p", logins, last)
+	login := st.flight.DoChan(key, func() (any, error) { return st.renew(logins, last, why) })
 	if session != nil {
 		return session, nil
 	}
@@ -179,7 +181,7 @@ func (s *Source) Logout(ctx context.Context) error {
 
 // state holds the fields of a Source.
 type state struct {
-	flight singleflight.Group
+	flight singleflight.Group // of log-ins, by their context, which a log-out replaces, and the session that they replace
 
 	sem   chan struct{} // a semaphore: full while a log-in or a log-out is in flight
 	login login         // guarded by sem
@@ -209,9 +211,6 @@ func (s *state) look() (usable, last *kalshiauth.Session, why string, logins con
 	return s.current, s.current, "", nil
 }
 
-// key returns the key in flight for log-ins with this context. A log-out replaces the context, and so the key.
-func key(logins context.Context) string { return fmt.Sprintf("%p", logins) }
-
 // renew replaces the session old by one from the store or a log-in, unless that has happened already.
 func (s *state) renew(ctx context.Context, old *kalshiauth.Session, why string) (*kalshiauth.Session, error) {
 	s.sem <- struct{}{}
@@ -238,7 +237,6 @@ func (s *state) renew(ctx context.Context, old *kalshiauth.Session, why string) 
 		return nil, err
 	}
 	s.current = session
-	s.flight.Forget(key(ctx)) // a later call starts a new flight: this session may have ended by then
 	s.endAt = s.login.endOf(session)
 	if s.renewAt = s.endAt; !s.endAt.IsZero() {
 		// Jittered, so that machines that share a session do not all renew it at once.
