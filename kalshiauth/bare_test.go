@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalshiauth/kalshiauth-go/gen"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/robustness"
 )
 
 // Package gen is a client as oapi-codegen makes it. This is what it does wrong, and what Client does instead.
@@ -144,7 +145,7 @@ func TestWhatABareGeneratedClientDoesWrong(t *testing.T) {
 			t.Errorf("%s: Client sends %d requests and returns %v (%s), want %d and %s", test.situation, sent, err, kinds(err),
 				test.sent, test.wantOurs)
 		}
-		assertNoSecret(t, test.situation, err, code, password, newPassword)
+		robustness.AssertNoSecret(t, test.situation, err, robustness.AllVerbs, code, password, newPassword)
 	}
 
 	// A model LoginResponse beside the operation Login does not compile without this option.
@@ -213,14 +214,14 @@ func TestANetworkErrorDoesNotShowTheResetCode(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), base) {
 		t.Errorf("a closed connection: %v", err)
 	}
-	assertNoSecret(t, "a closed connection", err, code, newPassword)
+	robustness.AssertNoSecret(t, "a closed connection", err, robustness.AllVerbs, code, newPassword)
 	_ = listener.Close()
 	err = client.ResetPasswordConfirm(t.Context(), confirmation)
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "dial" {
 		t.Errorf("no listener: %v", err)
 	}
-	assertNoSecret(t, "no listener", err, code, newPassword)
+	robustness.AssertNoSecret(t, "no listener", err, robustness.AllVerbs, code, newPassword)
 }
 
 func TestAnHTMLPageIsAnErrorThatSaysSo(t *testing.T) {

@@ -15,28 +15,6 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/robustness"
 )
 
-var sentinels = map[string]error{
-	"ErrInvalidInput": kalshiauth.ErrInvalidInput, "ErrNoSession": kalshiauth.ErrNoSession,
-	"ErrBadRequest": kalshiauth.ErrBadRequest, "ErrUnauthorized": kalshiauth.ErrUnauthorized,
-	"ErrForbidden": kalshiauth.ErrForbidden, "ErrRateLimited": kalshiauth.ErrRateLimited,
-	"ErrServer": kalshiauth.ErrServer, "ErrUnavailable": kalshiauth.ErrUnavailable,
-	"ErrUnexpectedResponse": kalshiauth.ErrUnexpectedResponse,
-}
-
-// kinds names the sentinels that an error is.
-func kinds(err error) string {
-	var names []string
-	for _, name := range []string{
-		"ErrInvalidInput", "ErrNoSession", "ErrBadRequest", "ErrUnauthorized", "ErrForbidden", "ErrRateLimited", "ErrServer",
-		"ErrUnavailable", "ErrUnexpectedResponse",
-	} {
-		if errors.Is(err, sentinels[name]) {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, " ")
-}
-
 func TestEachStatusIsItsSentinelForEveryOperation(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]string{
@@ -302,7 +280,7 @@ func TestABodyThatIsCutKeepsItsStatusAndCause(t *testing.T) {
 				!errors.Is(cut, cause) && !strings.Contains(err.Error(), "cannot be read to its end") {
 				t.Errorf("%d, cut by %v: %v", status, cut, err)
 			}
-			assertNoSecret(t, fmt.Sprint(status), err, password)
+			robustness.AssertNoSecret(t, fmt.Sprint(status), err, robustness.AllVerbs, password)
 		}
 	}
 }

@@ -2,12 +2,10 @@ package kalshiauth_test
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,6 +22,16 @@ const (
 	userID      = robustness.UserID
 	token       = robustness.Token
 	code        = robustness.Code
+	loginBody   = robustness.LoginBody
+)
+
+type roundTripper = robustness.RoundTripper
+
+var (
+	newClient = robustness.NewClient
+	inMemory  = robustness.InMemory
+	reply     = robustness.Reply
+	kinds     = robustness.Kinds
 )
 
 var (
@@ -91,15 +99,6 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-func newClient(t *testing.T, opts ...kalshiauth.Option) *kalshiauth.Client {
-	t.Helper()
-	client, err := kalshiauth.New(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
-}
-
 // checked holds what passes through a transport against the document, and fails the test where one of the sides breaks
 // it. Paths that the document does not have are endpoints of the tests' own.
 func checked(t *testing.T, baseURL string, transport http.RoundTripper, sides ...contract.Side) http.RoundTripper {
@@ -113,38 +112,4 @@ func checked(t *testing.T, baseURL string, transport http.RoundTripper, sides ..
 		t.Fatal(err)
 	}
 	return checker.Transport(transport)
-}
-
-// reply answers every request alike. headers are "Name: value".
-func reply(status int, body string, headers ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		for _, h := range headers {
-			name, value, _ := strings.Cut(h, ": ")
-			w.Header().Add(name, value)
-		}
-		if w.Header().Get("Content-Type") == "" {
-			w.Header().Set("Content-Type", "application/json")
-		}
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
-const loginBody = `{"user_id":"` + userID + `","token":"` + token + `","access_level":"trading"}`
-
-// roundTripper is a transport in memory.
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-// inMemory has the requests of a client answered by handler, without a network, so that time can be faked.
-func inMemory(handler http.Handler) kalshiauth.Option {
-	return kalshiauth.WithHTTPClient(&http.Client{Transport: roundTripper(
-		func(req *http.Request) (*http.Response, error) {
-			rec := httptest.NewRecorder()
-			handler.ServeHTTP(rec, req)
-			resp := rec.Result()
-			resp.Request = req
-			return resp, req.Context().Err()
-		})})
 }

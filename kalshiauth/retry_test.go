@@ -242,7 +242,7 @@ func TestTheEarlierOfTimeoutAndDeadlineHolds(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != test.want {
 					t.Errorf("%s: %v after %v, want %v", op.ID, err, time.Since(start), test.want)
 				}
-				assertNoSecret(t, op.ID, err, op.SecretValues()...)
+				robustness.AssertNoSecret(t, op.ID, err, robustness.AllVerbs, op.SecretValues()...)
 			})
 		}
 	}

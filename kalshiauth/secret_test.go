@@ -2,7 +2,6 @@ package kalshiauth_test
 
 import (
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"html"
@@ -19,67 +18,8 @@ import (
 	"testing"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/robustness"
 )
-
-// With these verbs fmt calls methods; with the other ones, only fields of kinds that it does not follow are safe.
-const methodVerbs, allVerbs = "vsqxXdobcUeEfFgGtT", "vsqxXdobcUeEfFgGtTpw"
-
-// renderings is v in each way that programs print things.
-func renderings(v any, verbs string) map[string]string {
-	out := map[string]string{}
-	for _, verb := range verbs {
-		for _, flag := range []string{"", "+", "#", "-", "# "} {
-			format := "%" + flag + string(verb)
-			out[format] = fmt.Sprintf(format, v)
-		}
-	}
-	var text, js strings.Builder
-	slog.New(slog.NewTextHandler(&text, nil)).Info("x", "v", v)
-	slog.New(slog.NewJSONHandler(&js, nil)).Info("x", "v", v)
-	out["slog text"], out["slog JSON"] = text.String(), js.String()
-	data, err := json.Marshal(v)
-	out["JSON"] = fmt.Sprint(string(data), err)
-	data, err = xml.Marshal(v)
-	out["XML"] = fmt.Sprint(string(data), err)
-	func() {
-		defer func() { out["panic"] = fmt.Sprint(recover()) }()
-		panic(v)
-	}()
-	return out
-}
-
-// assertNoSecret renders v and each error that it wraps, and looks for the secrets.
-func assertNoSecret(t *testing.T, what string, v any, secrets ...string) {
-	t.Helper()
-	if found := shown(v, allVerbs, secrets); found != nil {
-		t.Errorf("%s shows a secret in %d ways, such as %.500q", what, len(found), found[0])
-	}
-}
-
-// shown returns the renderings of v, and of each error that it wraps, that have a secret.
-func shown(v any, verbs string, secrets []string) (found []string) {
-	for how, text := range renderings(v, verbs) {
-		if slices.ContainsFunc(secrets, func(secret string) bool {
-			path, query := url.PathEscape(secret), url.QueryEscape(secret)
-			return slices.ContainsFunc([]string{
-				secret, path, query, strings.ToLower(path), strings.ToLower(query), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret),
-			}, func(form string) bool { return strings.Contains(text, form) })
-		}) {
-			found = append(found, how+": "+text)
-		}
-	}
-	switch err := v.(type) {
-	case interface{ Unwrap() error }:
-		if err.Unwrap() != nil {
-			found = append(found, shown(err.Unwrap(), verbs, secrets)...)
-		}
-	case interface{ Unwrap() []error }:
-		for _, e := range err.Unwrap() {
-			found = append(found, shown(e, verbs, secrets)...)
-		}
-	}
-	return found
-}
 
 func TestNoRenderingOfAValueShowsASecret(t *testing.T) {
 	t.Parallel()
@@ -100,7 +40,7 @@ func TestNoRenderingOfAValueShowsASecret(t *testing.T) {
 		"*hidden": &hidden{*session, session, client, []*kalshiauth.Session{session}},
 		"any":     []any{session, *session, &session},
 	} {
-		assertNoSecret(t, what, v, password, code, newPassword, token, "cookie-SECRET")
+		robustness.AssertNoSecret(t, what, v, robustness.AllVerbs, password, code, newPassword, token, "cookie-SECRET")
 	}
 }
 
@@ -178,7 +118,7 @@ func TestAServerThatEchoesItsRequestSpreadsNoSecret(t *testing.T) {
 						}
 						what := fmt.Sprintf("%s as %s in %s", name, escaping, place)
 						if slices.Contains(op.Secrets, name) {
-							if found := shown(err, allVerbs, []string{value, escape(value)}); found != nil {
+							if found := robustness.Shown(err, robustness.AllVerbs, []string{value, escape(value)}); found != nil {
 								t.Fatalf("%s: the error shows it, as %.200q: add it to secrets in Client.%s in kalshiauth/client.go",
 									what, found[0], op.ID)
 							}
@@ -278,7 +218,7 @@ func TestNetworkErrorsShowNoSecretAndKeepTheirCause(t *testing.T) {
 				}),
 			}))
 			err := op.Call(t.Context(), client, op.Input)
-			assertNoSecret(t, op.ID+", "+what, err, op.SecretValues()...)
+			robustness.AssertNoSecret(t, op.ID+", "+what, err, robustness.AllVerbs, op.SecretValues()...)
 			for _, secret := range append(op.SecretValues(), email) {
 				if strings.Contains(log.String(), secret) {
 					t.Errorf("%s, %s: the log shows a secret or the e-mail address: %.500q", op.ID, what, log.String())
@@ -354,13 +294,13 @@ func TestNoInputTypeShowsWhatIsInIt(t *testing.T) {
 			"in a field": holder.Interface(), "in a field of a pointer": holder.Addr().Interface(),
 			"in a map": map[string]any{"a": v.Elem().Interface()},
 		} {
-			if found := shown(value, methodVerbs, secrets); found != nil {
+			if found := robustness.Shown(value, robustness.MethodVerbs, secrets); found != nil {
 				t.Errorf("%s %s shows a secret as %.500q: give the type the methods that Credentials has in kalshiauth/input.go",
 					typ, what, found[0])
 			}
 		}
 		want := typ.Name() + "([redacted])"
-		for how, text := range renderings(v.Elem().Interface(), "vsq") {
+		for how, text := range robustness.Renderings(v.Elem().Interface(), "vsq") {
 			if how != "XML" && !strings.Contains(text, want) {
 				t.Errorf("%s as %s is %s, want %s", typ, how, text, want)
 			}

@@ -17,19 +17,29 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/autologin"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/robustness"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
 const (
-	email    = "trader@example.com"
-	password = "correct horse battery"
-	userID   = "6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e"
-	token    = "tok-3q2-7wSECRET"
+	email     = robustness.Email
+	password  = robustness.Password
+	userID    = robustness.UserID
+	token     = robustness.Token
+	loginBody = robustness.LoginBody
+)
+
+type roundTripper = robustness.RoundTripper
+
+var (
+	newClient = robustness.NewClient
+	inMemory  = robustness.InMemory
+	reply     = robustness.Reply
+	kinds     = robustness.Kinds
+	answering = robustness.Answering
 )
 
 var credentials = kalshiauth.Credentials{Email: email, Password: password}
-
-const loginBody = `{"user_id":"` + userID + `","token":"` + token + `","access_level":"trading"}`
 
 // A step is how a server answers one request.
 type step struct {
@@ -116,15 +126,6 @@ func failing(status int, numbers ...int64) func(int64) step {
 
 func creds() autologin.CredentialsFunc { return autologin.StaticCredentials(credentials) }
 
-func newClient(t *testing.T, opts ...kalshiauth.Option) *kalshiauth.Client {
-	t.Helper()
-	client, err := kalshiauth.New(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
-}
-
 func newSource(
 	t *testing.T, client *kalshiauth.Client, credentials autologin.CredentialsFunc, opts ...autologin.Option,
 ) *autologin.Source {
@@ -159,71 +160,15 @@ func mustSession(t *testing.T, src autologin.SessionSource) *kalshiauth.Session 
 	return session
 }
 
-// kinds names the sentinels that err is.
-func kinds(err error) string {
-	var names []string
-	for _, sentinel := range []struct {
-		name string
-		err  error
-	}{
-		{"ErrInvalidInput", kalshiauth.ErrInvalidInput},
-		{"ErrNoSession", kalshiauth.ErrNoSession},
-		{"ErrBadRequest", kalshiauth.ErrBadRequest},
-		{"ErrUnauthorized", kalshiauth.ErrUnauthorized},
-		{"ErrForbidden", kalshiauth.ErrForbidden},
-		{"ErrRateLimited", kalshiauth.ErrRateLimited},
-		{"ErrServer", kalshiauth.ErrServer},
-		{"ErrUnavailable", kalshiauth.ErrUnavailable},
-	} {
-		if errors.Is(err, sentinel.err) {
-			names = append(names, sentinel.name)
-		}
-	}
-	return strings.Join(names, " ")
-}
-
 // isWait reports whether err is a WaitError, which wraps an error.
 func isWait(err error) bool {
 	var wait *autologin.WaitError
 	return errors.As(err, &wait) && wait.Err != nil && errors.Is(err, wait.Err) && time.Now().Before(wait.Until)
 }
 
-// reply answers every request alike. headers are "Name: value".
-func reply(status int, body string, headers ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		for _, h := range headers {
-			name, value, _ := strings.Cut(h, ": ")
-			w.Header().Add(name, value)
-		}
-		if w.Header().Get("Content-Type") == "" {
-			w.Header().Set("Content-Type", "application/json")
-		}
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
-// roundTripper is a transport in memory.
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-// answering has handler answer requests, without a network, so that time can be faked.
-func answering(handler http.Handler) roundTripper {
-	return func(req *http.Request) (*http.Response, error) {
-		rec := httptest.NewRecorder()
-		handler.ServeHTTP(rec, req)
-		resp := rec.Result()
-		resp.Request = req
-		return resp, req.Context().Err()
-	}
-}
-
 func withTransport(transport http.RoundTripper) kalshiauth.Option {
 	return kalshiauth.WithHTTPClient(&http.Client{Transport: transport})
 }
-
-func inMemory(handler http.Handler) kalshiauth.Option { return withTransport(answering(handler)) }
 
 // serve returns a client of a server on loopback, without retries.
 func serve(t *testing.T, handler http.HandlerFunc) *kalshiauth.Client {
@@ -278,25 +223,12 @@ func bubble(t *testing.T) (*kalshiauthtest.Server, *kalshiauth.Client) {
 
 func get(t *testing.T, client *http.Client, url string) (status int, text string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil) //nolint:gosec // of the test
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := client.Do(req) //nolint:gosec // of the test
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	return do(t, client, newRequest(t, http.MethodGet, url, nil))
 }
 
 func newRequest(t *testing.T, method, url string, body io.Reader) *http.Request {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body) //nolint:gosec // of the test
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +238,7 @@ func newRequest(t *testing.T, method, url string, body io.Reader) *http.Request 
 // do sends a request, and returns the answer's status and body.
 func do(t *testing.T, client *http.Client, req *http.Request) (status int, text string) {
 	t.Helper()
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:gosec // of the test
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func TestOtherCredentialsAreTriedAtOnce(t *testing.T) {
 		src := newSource(t, newClient(t, inMemory(srv)), func(context.Context) (kalshiauth.Credentials, error) {
 			return kalshiauth.Credentials{Email: email, Password: password}, nil
 		})
-		if _, err := src.Session(t.Context()); kinds(err) != "ErrUnauthorized" {
+		if _, err := src.Session(t.Context()); kinds(err) != "ErrUnauthorized ErrUnexpectedResponse" {
 			t.Fatal(err)
 		}
 		password = "right password"
@@ -123,7 +123,7 @@ func TestAnOutageWaitsForSecondsNotMinutes(t *testing.T) {
 		srv := &loginServer{steps: always(500)}
 		src := newSource(t, newClient(t, inMemory(srv), kalshiauth.WithRetries(0)), creds(), autologin.WithLoginLimit(0, 1))
 		for i, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
-			if _, err := src.Session(t.Context()); kinds(err) != "ErrServer" || isWait(err) {
+			if _, err := src.Session(t.Context()); kinds(err) != "ErrServer ErrUnexpectedResponse" || isWait(err) {
 				t.Errorf("try %d: %v", i+1, err)
 			}
 			most := time.Duration(seconds) * time.Second
@@ -205,7 +205,7 @@ func TestAPageOrALineOfTextIsNotARejection(t *testing.T) {
 				logins.Add(1)
 				reply(401, "API has been moved to https://elsewhere.example.com", "Content-Type: "+contentType)(w, r)
 			}))), creds())
-			if _, err := src.Session(t.Context()); kinds(err) != "ErrUnauthorized" {
+			if _, err := src.Session(t.Context()); kinds(err) != "ErrUnauthorized ErrUnexpectedResponse" {
 				t.Error(err)
 			}
 			time.Sleep(time.Second)
@@ -266,7 +266,7 @@ func TestTheLastSessionIsUsedWhileNoLoginIsTried(t *testing.T) {
 		})
 		first := mustSession(t, src)
 		src.Invalidate(first)
-		if _, err := src.Session(t.Context()); kinds(err) != "ErrServer" {
+		if _, err := src.Session(t.Context()); kinds(err) != "ErrServer ErrUnexpectedResponse" {
 			t.Errorf("%v, want the error of the log-in", err)
 		}
 		start := time.Now()
@@ -279,7 +279,8 @@ func TestTheLastSessionIsUsedWhileNoLoginIsTried(t *testing.T) {
 		time.Sleep(time.Hour) // past its Expiry
 		_, _ = src.Session(t.Context())
 		start = time.Now()
-		if got, err := src.Session(t.Context()); got != nil || !isWait(err) || kinds(err) != "ErrServer" || time.Since(start) != 0 {
+		got, err := src.Session(t.Context())
+		if got != nil || !isWait(err) || kinds(err) != "ErrServer ErrUnexpectedResponse" || time.Since(start) != 0 {
 			t.Errorf("%v, %v, want a wait for a session that is past its Expiry", got, err)
 		}
 		pass = "a new password"
@@ -287,7 +288,7 @@ func TestTheLastSessionIsUsedWhileNoLoginIsTried(t *testing.T) {
 			t.Errorf("%v, %v, want a log-in with the new credentials at once", got, err)
 		}
 		src.Invalidate(mustSession(t, src))
-		if got, err := src.Session(t.Context()); got != nil || kinds(err) != "ErrServer" {
+		if got, err := src.Session(t.Context()); got != nil || kinds(err) != "ErrServer ErrUnexpectedResponse" {
 			t.Errorf("%v, %v", got, err)
 		}
 	})

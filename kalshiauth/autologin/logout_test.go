@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/autologin"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/robustness"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
@@ -91,7 +92,7 @@ func TestLogoutReturnsNilOnlyIfTheSessionIsOver(t *testing.T) {
 		if (err == nil) != (test.want == nil) || test.want != nil && !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
-		assertNoSecret(t, name, err, first.Token())
+		robustness.AssertNoSecret(t, name, err, robustness.AllVerbs, first.Token())
 		if deleted := store.data == nil; deleted != test.deleted {
 			t.Errorf("%s: the stored session is removed: %t", name, deleted)
 		}

@@ -27,14 +27,9 @@ func TestA401RenewsTheSessionAndReplaysTheRequest(t *testing.T) {
 	warmUp(t, authed, fake)
 	for i, body := range []io.Reader{nil, http.NoBody, strings.NewReader("body")} {
 		fake.ExpireSessions()
-		resp, err := authed.Do(newRequest(t, http.MethodPost, fake.URL+"/echo", body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, _ := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if resp.StatusCode != 200 || strings.HasSuffix(string(got), " body") != (i == 2) || logins.Load() != int64(i+2) {
-			t.Errorf("%d %q, %d logins, want %d", resp.StatusCode, got, logins.Load(), i+2)
+		status, got := do(t, authed, newRequest(t, http.MethodPost, fake.URL+"/echo", body))
+		if status != 200 || strings.HasSuffix(got, " body") != (i == 2) || logins.Load() != int64(i+2) {
+			t.Errorf("%d %q, %d logins, want %d", status, got, logins.Load(), i+2)
 		}
 	}
 }
@@ -98,14 +93,9 @@ func TestARequestWhoseBodyCannotBeHadAgainGetsThe401(t *testing.T) {
 		before := logins.Load()
 		req := newRequest(t, http.MethodPost, fake.URL+"/echo", io.MultiReader(strings.NewReader("body")))
 		req.GetBody = getBody
-		resp, err := authed.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, _ := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if resp.StatusCode != 401 || !strings.Contains(string(answer), "code") {
-			t.Errorf("%s: %d %q, want the 401 as it came", name, resp.StatusCode, answer)
+		status, answer := do(t, authed, req)
+		if status != 401 || !strings.Contains(answer, "code") {
+			t.Errorf("%s: %d %q, want the 401 as it came", name, status, answer)
 		}
 		warmUp(t, authed, fake) // the next request has a new session
 		if n := logins.Load() - before; n != 1 {

@@ -2,15 +2,10 @@ package autologin_test
 
 import (
 	"context"
-	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,66 +13,8 @@ import (
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/autologin"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/robustness"
 )
-
-const allVerbs = "vsqxXdobcUeEfFgGtTpw"
-
-// renderings is v in each way that programs print things.
-func renderings(v any) map[string]string {
-	out := map[string]string{}
-	for _, verb := range allVerbs {
-		for _, flag := range []string{"", "+", "#", "-", "# "} {
-			format := "%" + flag + string(verb)
-			out[format] = fmt.Sprintf(format, v)
-		}
-	}
-	var text, js strings.Builder
-	slog.New(slog.NewTextHandler(&text, nil)).Info("x", "v", v)
-	slog.New(slog.NewJSONHandler(&js, nil)).Info("x", "v", v)
-	out["slog text"], out["slog JSON"] = text.String(), js.String()
-	data, err := json.Marshal(v)
-	out["JSON"] = fmt.Sprint(string(data), err)
-	data, err = xml.Marshal(v)
-	out["XML"] = fmt.Sprint(string(data), err)
-	func() {
-		defer func() { out["panic"] = fmt.Sprint(recover()) }()
-		panic(v)
-	}()
-	return out
-}
-
-// assertNoSecret renders v and each error that it wraps, and looks for the secrets.
-func assertNoSecret(t *testing.T, what string, v any, secrets ...string) {
-	t.Helper()
-	for _, text := range shown(v, secrets) {
-		t.Errorf("%s shows a secret as %s", what, text)
-	}
-}
-
-// shown returns the renderings of v, and of each error that it wraps, that have a secret.
-func shown(v any, secrets []string) (found []string) {
-	for how, text := range renderings(v) {
-		if slices.ContainsFunc(secrets, func(secret string) bool {
-			path, query := url.PathEscape(secret), url.QueryEscape(secret)
-			return slices.ContainsFunc([]string{
-				secret, path, query, strings.ToLower(path), strings.ToLower(query), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret),
-			}, func(form string) bool { return strings.Contains(text, form) })
-		}) {
-			found = append(found, how+": "+text)
-		}
-	}
-	switch err := v.(type) {
-	case interface{ Unwrap() error }:
-		if err.Unwrap() != nil {
-			found = append(found, shown(err.Unwrap(), secrets)...)
-		}
-	case interface{ Unwrap() []error }:
-		for _, e := range err.Unwrap() {
-			found = append(found, shown(e, secrets)...)
-		}
-	}
-	return found
-}
 
 func TestNoRenderingOfASourceShowsASecret(t *testing.T) {
 	t.Parallel()
@@ -100,7 +37,7 @@ func TestNoRenderingOfASourceShowsASecret(t *testing.T) {
 		"Transport": newTransport(client, src), "value of Transport": *newTransport(client, static), "WaitError": wait,
 		"hidden": hidden{src, *rejected, static, src.HTTPClient(), newTransport(client, static)},
 	} {
-		assertNoSecret(t, what, v, password, "token-1", token)
+		robustness.AssertNoSecret(t, what, v, robustness.AllVerbs, password, "token-1", token)
 	}
 }
 
@@ -125,7 +62,7 @@ func TestTheRequestOfAResponseIsTheCallersOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = resp.Body.Close()
-			assertNoSecret(t, path, resp.Request.Header, mustSession(t, src).Token())
+			robustness.AssertNoSecret(t, path, resp.Request.Header, robustness.AllVerbs, mustSession(t, src).Token())
 			if text := fmt.Sprintf("%+v", resp.Request); strings.Contains(text, mustSession(t, src).Token()) {
 				t.Errorf("%s: %s", path, text)
 			}

@@ -62,7 +62,7 @@ func TestAThousandEndlessBodiesAtOnceTakeBoundedMemory(t *testing.T) { //nolint:
 func TestAnAnswerThatIsCostlyToMaskTakesBoundedMemory(t *testing.T) { //nolint:paralleltest // measures the heap
 	const escapes = `%2525\\u0025&amp;amp;+`
 	body := `{"message":"` + strings.Repeat(escapes, 60<<10/len(escapes)) + `"}`
-	client := newClient(t, inMemory(func(w http.ResponseWriter, _ *http.Request) { replyJSON(w, http.StatusBadRequest, body) }))
+	client := newClient(t, inMemory(reply(http.StatusBadRequest, body)))
 	for _, op := range robustness.Operations() {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -690,7 +690,7 @@ func (f *fault) meet(t *testing.T, call *call) (problems []string) {
 			problems = append(problems, fmt.Sprintf("%s; the error is %v", problem, err))
 		}
 		if err != nil { // with one verb of each kind, since there are thousands of cases
-			for _, text := range shown(err, "vsqxd", append(call.op.SecretValues(), said(call.op.Answer)...)) {
+			for _, text := range robustness.Shown(err, "vsqxd", append(call.op.SecretValues(), said(call.op.Answer)...)) {
 				problems = append(problems, "the error shows a secret as "+text)
 			}
 		}
@@ -739,7 +739,7 @@ func (o outcome) problem(status int, err error) string {
 	case o.as != nil && !o.as(err):
 		return "the error does not have its cause"
 	}
-	for _, target := range slices.Concat(o.is, slices.Collect(maps.Values(sentinels))) {
+	for _, target := range slices.Concat(o.is, slices.Collect(maps.Values(robustness.Sentinels))) {
 		if want := slices.Contains(o.is, target); err != nil && errors.Is(err, target) != want {
 			return fmt.Sprintf("errors.Is(err, %v) = %v, want %v", target, !want, want)
 		}

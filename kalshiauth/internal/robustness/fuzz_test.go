@@ -82,7 +82,7 @@ func assertHides(t *testing.T, what string, v any, secret string) {
 	if isOneWord(secret) {
 		shown = []string{canary}
 	}
-	assertNoSecret(t, what, v, "vsq", shown...)
+	robustness.AssertNoSecret(t, what, v, "vsq", shown...)
 }
 
 func isOneWord(s string) bool {

@@ -102,7 +102,7 @@ func newHostileAPI(t *testing.T, answer string, then func(net.Conn)) *hostileAPI
 	login := robustness.Lookup("Login")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == login.Path {
-			replyJSON(w, login.Success, sessionNumber(api.logins.Add(1)))
+			reply(login.Success, sessionNumber(api.logins.Add(1)))(w, nil)
 			return
 		}
 		api.requests.Add(1)
@@ -193,7 +193,7 @@ func TestRandomAnswersNeverBreakASource(t *testing.T) {
 		case r.URL.Path == login.Path:
 			n := logins.Add(1)
 			if rand.IntN(4) > 0 {
-				replyJSON(w, login.Success, sessionNumber(n))
+				reply(login.Success, sessionNumber(n))(w, nil)
 				return
 			}
 			randomAnswer(w, &login)
@@ -218,7 +218,7 @@ func TestRandomAnswersNeverBreakASource(t *testing.T) {
 					for range usesEach {
 						if err := useAtRandom(ctx, source, client, server.URL); err != nil {
 							failures.Add(1)
-							assertNoSecret(t, "the error", err, "vsqx", password, token)
+							robustness.AssertNoSecret(t, "the error", err, "vsqx", password, token)
 						} else {
 							answers.Add(1)
 						}

@@ -164,15 +164,15 @@ func FuzzRetryAfter(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			tries := 0
 			login := func(retries int) error {
-				_, err := newClient(t, inMemory(func(w http.ResponseWriter, _ *http.Request) {
+				_, err := newClient(t, inMemory(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					tries++
 					if tries == 2 {
-						replyJSON(w, 200, loginBody)
+						reply(200, loginBody)(w, nil)
 						return
 					}
 					w.Header()["Retry-After"], w.Header()["Date"] = []string{value}, []string{date}
-					replyJSON(w, 503, "")
-				}), kalshiauth.WithRetries(retries)).Login(t.Context(), credentials)
+					reply(503, "")(w, nil)
+				})), kalshiauth.WithRetries(retries)).Login(t.Context(), credentials)
 				return err
 			}
 			var said *kalshiauth.Error
