@@ -44,7 +44,7 @@ func differences(t *testing.T, doc *document.Document) []string {
 		op := &ops[i]
 		found = append(found, differencesOfRequest(t, op)...)
 		found = append(found, differencesOfStatuses(t, op)...)
-		for _, p := range op.Parameters() {
+		for _, p := range op.Inputs() {
 			found = append(found, differencesOfLimits(t, op, p)...)
 		}
 	}
@@ -173,7 +173,7 @@ var oddIDs = []string{
 }
 
 // candidates are values on both sides of each limit of a schema.
-func candidates(p robustness.Parameter, valid string) []string {
+func candidates(p *document.Input, valid string) []string {
 	schema, values := p.Schema, []string{valid}
 	if !schema.Type.Is(openapi3.TypeString) {
 		for _, limit := range []*float64{schema.Min, schema.Max} {
@@ -203,11 +203,11 @@ func candidates(p robustness.Parameter, valid string) []string {
 	}
 	values = append(values, valid+"x", strings.ToUpper(valid), " "+valid)
 	values = append(append(values, oddAddresses...), oddIDs...)
-	return slices.DeleteFunc(values, func(value string) bool { return value == "" && !p.Required }) // "" means: not given
+	return slices.DeleteFunc(values, func(value string) bool { return value == "" && p.Required == "" }) // "" means: not given
 }
 
 // differencesOfLimits compares what the client refuses of one input with what the document refuses.
-func differencesOfLimits(t *testing.T, op *robustness.Operation, p robustness.Parameter) (found []string) {
+func differencesOfLimits(t *testing.T, op *robustness.Operation, p *document.Input) (found []string) {
 	t.Helper()
 	sent := 0
 	client := answering(t, op, func(*http.Request, []byte) { sent++ })
@@ -326,12 +326,12 @@ func TestARefusedInputNeverLeavesTheProgram(t *testing.T) {
 		client := newClient(t, inMemory(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 			t.Errorf("%s: an invalid input is sent: change check in Client.%s in kalshiauth/client.go", op.ID, op.ID)
 		})))
-		for _, p := range op.Parameters() {
+		for _, p := range op.Inputs() {
 			var bad []string
 			if p.In == "path" { // in a URL's path, dots are folders, and an empty segment is another path
 				bad = append(bad, "", ".", "..")
 			}
-			if p.In == "body" && p.Schema.Type.Is(openapi3.TypeString) && p.Required {
+			if p.In == document.InBody && p.Schema.Type.Is(openapi3.TypeString) && p.Required != "" {
 				bad = append(bad, op.Input[p.Name]+"\xff") // JSON would change it
 			}
 			for _, value := range bad {
@@ -376,7 +376,7 @@ func TestASessionIsPresentedAsTheClientIsTold(t *testing.T) {
 func TestAllThatCanBeInAURLIsSentAsItIs(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
-		for _, p := range op.Parameters() {
+		for _, p := range op.Inputs() {
 			if p.In != "path" && p.In != "query" || !p.Schema.Type.Is(openapi3.TypeString) {
 				continue
 			}

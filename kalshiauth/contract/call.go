@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -17,78 +16,11 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
 
-// An input is a property of an operation's JSON body, or a parameter in its query or a header.
-type input struct {
-	name     string
-	in       string // inBody, or as in the document
-	schema   *openapi3.Schema
-	rule     string // the JSON pointer to the schema
-	required string // the JSON pointer to the rule that requires it; "": none does
-}
-
-const inBody = "body"
-
-// inputsOf returns the inputs of an operation, those of its body first.
-func inputsOf(op *document.Operation) []input {
-	var all []input
-	if schema, rule := jsonBody(op); schema != nil {
-		all = properties(schema, rule)
-	}
-	for _, parameters := range []struct {
-		refs openapi3.Parameters
-		rule string
-	}{
-		{op.Operation.Parameters, op.Pointer + "/parameters/"},
-		{op.PathItem.Parameters, op.Pointer[:strings.LastIndexByte(op.Pointer, '/')] + "/parameters/"},
-	} {
-		for i, ref := range parameters.refs {
-			p, rule := ref.Value, parameters.rule+strconv.Itoa(i)
-			overridden := slices.ContainsFunc(all, func(in input) bool { return in.name == p.Name && in.in == p.In })
-			if p.In != openapi3.ParameterInQuery && p.In != openapi3.ParameterInHeader || p.Schema == nil || overridden {
-				continue
-			}
-			in := input{name: p.Name, in: p.In, schema: p.Schema.Value, rule: rule + "/schema"}
-			if p.Required {
-				in.required = rule + "/required"
-			}
-			all = append(all, in)
-		}
-	}
-	return all
-}
-
-// jsonBody returns the schema of an operation's JSON body and the pointer to it, or nil.
-func jsonBody(op *document.Operation) (schema *openapi3.SchemaRef, rule string) {
-	if op.Operation.RequestBody == nil {
-		return nil, ""
-	}
-	media := op.Operation.RequestBody.Value.Content["application/json"]
-	if media == nil || media.Schema == nil {
-		return nil, ""
-	}
-	return media.Schema, op.Pointer + "/requestBody/content" + document.Pointer("application/json", "schema")
-}
-
-// properties returns the properties of an object schema, and of all schemas in its allOf.
-func properties(ref *openapi3.SchemaRef, rule string) (all []input) {
-	if ref.Ref != "" {
-		rule = ref.Ref
-	}
-	for i, part := range ref.Value.AllOf {
-		all = append(all, properties(part, rule+"/allOf/"+strconv.Itoa(i))...)
-	}
-	for _, name := range slices.Sorted(maps.Keys(ref.Value.Properties)) {
-		property := ref.Value.Properties[name]
-		in := input{name: name, in: inBody, schema: property.Value, rule: rule + document.Pointer("properties", name)}
-		if property.Ref != "" {
-			in.rule = property.Ref
-		}
-		if slices.Contains(ref.Value.Required, name) {
-			in.required = rule + "/required"
-		}
-		all = append(all, in)
-	}
-	return all
+// inputsOf returns the inputs of an operation that scenarios change: those of its body, its query and its header.
+func inputsOf(op *document.Operation) []*document.Input {
+	return slices.DeleteFunc(op.Inputs(), func(in *document.Input) bool {
+		return in.In == openapi3.ParameterInPath || in.In == openapi3.ParameterInCookie
+	})
 }
 
 // A call is a request to an operation. It is a value: its methods return changed copies.
@@ -102,19 +34,19 @@ type call struct {
 }
 
 // with returns the call with a value for an input.
-func (c call) with(in input, value any) call {
-	switch in.in {
-	case inBody:
+func (c call) with(in *document.Input, value any) call {
+	switch in.In {
+	case document.InBody:
 		if c.fields != nil {
 			c.fields = maps.Clone(c.fields)
-			c.fields[in.name] = value
+			c.fields[in.Name] = value
 		}
 	case openapi3.ParameterInQuery:
 		c.query = maps.Clone(c.query)
-		c.query[in.name] = texts(value)
+		c.query[in.Name] = texts(value)
 	default:
 		c.header = c.header.Clone()
-		c.header[http.CanonicalHeaderKey(in.name)] = texts(value)
+		c.header[http.CanonicalHeaderKey(in.Name)] = texts(value)
 	}
 	return c
 }
@@ -131,15 +63,15 @@ func texts(value any) (all []string) {
 }
 
 // without returns the call without an input.
-func (c call) without(in input) call {
+func (c call) without(in *document.Input) call {
 	c = c.with(in, nil) // a copy
-	switch in.in {
-	case inBody:
-		delete(c.fields, in.name)
+	switch in.In {
+	case document.InBody:
+		delete(c.fields, in.Name)
 	case openapi3.ParameterInQuery:
-		delete(c.query, in.name)
+		delete(c.query, in.Name)
 	default:
-		c.header.Del(in.name)
+		c.header.Del(in.Name)
 	}
 	return c
 }
@@ -209,10 +141,10 @@ func (c call) problems(ctx context.Context, base baseURL) []document.Problem {
 }
 
 // breaks reports whether the call breaks the document, and only by its value of an input.
-func (c call) breaks(ctx context.Context, in input, base baseURL) bool {
-	place := in.name
-	if in.in == inBody {
-		place = document.Pointer(in.name)
+func (c call) breaks(ctx context.Context, in *document.Input, base baseURL) bool {
+	place := in.Name
+	if in.In == document.InBody {
+		place = document.Pointer(in.Name)
 	}
 	problems := c.problems(ctx, base)
 	return len(problems) > 0 && !slices.ContainsFunc(problems, func(p document.Problem) bool {

@@ -23,9 +23,9 @@ func derived(ctx context.Context, r *runner, op *document.Operation) (all []*sce
 	schemes, secured := op.Security()
 	secured = secured && len(schemes) > 0
 	inputs := inputsOf(op)
-	var passwords []input
+	var passwords []*document.Input
 	for _, in := range inputs {
-		if in.in == inBody && isPassword(in.schema) {
+		if in.In == document.InBody && isPassword(in.Schema) {
 			passwords = append(passwords, in)
 		}
 	}
@@ -51,7 +51,7 @@ func derived(ctx context.Context, r *runner, op *document.Operation) (all []*sce
 				return nil, errNoSession
 			}
 			for _, in := range passwords {
-				if _, sent := c.fields[in.name]; sent && in.name != wrong {
+				if _, sent := c.fields[in.Name]; sent && in.Name != wrong {
 					c = c.with(in, r.password)
 				}
 			}
@@ -73,10 +73,10 @@ func derived(ctx context.Context, r *runner, op *document.Operation) (all []*sce
 	if body := op.Operation.RequestBody; body != nil && body.Value.Required {
 		malformed("a missing body", "/requestBody/required", valid.withBody(""), "")
 	}
-	if schema, _ := jsonBody(op); schema != nil {
+	if schema, _ := op.JSONBody(); schema != nil {
 		begin := "{"
 		if len(inputs) > 0 {
-			begin = `{"` + inputs[0].name + `":`
+			begin = `{"` + inputs[0].Name + `":`
 		}
 		malformed("malformed JSON", "/requestBody", valid.withBody(begin), "")
 		if c := valid.withBody("null"); len(c.problems(ctx, r.base)) > 0 {
@@ -84,17 +84,17 @@ func derived(ctx context.Context, r *runner, op *document.Operation) (all []*sce
 		}
 	}
 	for _, in := range inputs {
-		if c := valid.without(in); in.required != "" && c.breaks(ctx, in, r.base) {
+		if c := valid.without(in); in.Required != "" && c.breaks(ctx, in, r.base) {
 			what := "a request"
-			if in.in == inBody {
+			if in.In == document.InBody {
 				what = "a body"
 			}
-			malformed(what+" without "+in.name, in.required, c, in.name)
+			malformed(what+" without "+in.Name, in.Required, c, in.Name)
 		}
 		for _, limit := range limits {
-			for _, value := range limit.broken(r, in.schema) {
+			for _, value := range limit.broken(r, in.Schema) {
 				if c := valid.with(in, value); c.breaks(ctx, in, r.base) {
-					malformed(strings.Replace(limit.name, "%", in.name, 1), in.rule+"/"+limit.keyword, c, in.name)
+					malformed(strings.Replace(limit.name, "%", in.Name, 1), in.Rule+"/"+limit.keyword, c, in.Name)
 					break
 				}
 			}

@@ -46,11 +46,11 @@ type Input struct {
 func Inputs(op *document.Operation) []Input {
 	var all []Input
 	for _, in := range inputsOf(op) {
-		keywords, err := in.schema.MarshalYAML()
+		keywords, err := in.Schema.MarshalYAML()
 		if err != nil {
 			panic(err)
 		}
-		all = append(all, Input{in.name, in.rule, in.required != "", keywords.(map[string]any)})
+		all = append(all, Input{in.Name, in.Rule, in.Required != "", keywords.(map[string]any)})
 	}
 	return all
 }

@@ -103,15 +103,15 @@ func withMailbox(r *runner) []*scenario {
 			},
 		},
 	}
-	if password := passwordOf(confirm); password != nil && password.schema.MinLength > 0 {
+	if password := passwordOf(confirm); password != nil && password.Schema.MinLength > 0 {
 		all = append(all, &scenario{
 			name: "ResetPasswordConfirm refuses a too short password with the mailed code", op: confirm,
-			rule: password.rule + "/minLength", want: refusal, needs: mailbox,
+			rule: password.Rule + "/minLength", want: refusal, needs: mailbox,
 			send: func(ctx context.Context, r *runner) (*answer, error) {
 				if r.mailed == (mailed{}) {
 					return nil, errNoCode
 				}
-				return r.confirm(ctx, r.mailed, newPassword(r, int(password.schema.MinLength)-1)) //nolint:gosec // a length
+				return r.confirm(ctx, r.mailed, newPassword(r, int(password.Schema.MinLength)-1)) //nolint:gosec // a length
 			},
 		})
 	}
@@ -170,13 +170,14 @@ func descriptionOf(op *document.Operation) string {
 }
 
 // passwordOf returns the password in the body of an operation, or nil.
-func passwordOf(op *document.Operation) *input {
+func passwordOf(op *document.Operation) *document.Input {
 	if op == nil {
 		return nil
 	}
-	inputs := inputsOf(op)
-	if i := slices.IndexFunc(inputs, func(in input) bool { return in.in == inBody && isPassword(in.schema) }); i >= 0 {
-		return &inputs[i]
+	for _, in := range op.Inputs() {
+		if in.In == document.InBody && isPassword(in.Schema) {
+			return in
+		}
 	}
 	return nil
 }
@@ -184,7 +185,7 @@ func passwordOf(op *document.Operation) *input {
 // newPassword returns a password of a given length or, if length is 0, one that follows the document.
 func newPassword(r *runner, length int) string {
 	if password := passwordOf(r.Operation("ResetPasswordConfirm")); password != nil && length == 0 {
-		return fmt.Sprint(r.value(password.schema))
+		return fmt.Sprint(r.value(password.Schema))
 	}
 	return r.random(length)
 }

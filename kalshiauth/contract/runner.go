@@ -87,19 +87,15 @@ func unknownEmail() string {
 // sample returns a call that follows the document. It has all required values, and only ones unknown to the server.
 func (r *runner) sample(op *document.Operation) call {
 	c := call{op: op, path: map[string]string{}, query: url.Values{}, header: http.Header{}}
-	for _, refs := range []openapi3.Parameters{op.PathItem.Parameters, op.Operation.Parameters} {
-		for _, ref := range refs {
-			if ref.Value.In == openapi3.ParameterInPath && ref.Value.Schema != nil {
-				c.path[ref.Value.Name] = fmt.Sprint(r.value(ref.Value.Schema.Value))
-			}
-		}
-	}
-	if schema, _ := jsonBody(op); schema != nil {
+	if schema, _ := op.JSONBody(); schema != nil {
 		c.fields = map[string]any{}
 	}
-	for _, in := range inputsOf(op) {
-		if in.required != "" {
-			c = c.with(in, r.value(in.schema))
+	for _, in := range op.Inputs() {
+		switch {
+		case in.In == openapi3.ParameterInPath:
+			c.path[in.Name] = fmt.Sprint(r.value(in.Schema))
+		case in.In != openapi3.ParameterInCookie && in.Required != "":
+			c = c.with(in, r.value(in.Schema))
 		}
 	}
 	return c
@@ -116,9 +112,9 @@ func (r *runner) value(s *openapi3.Schema) any {
 		return s.Enum[0]
 	case s.Type.Is(openapi3.TypeObject), len(s.AllOf) > 0:
 		fields := map[string]any{}
-		for _, in := range properties(s.NewRef(), "") {
-			if in.required != "" {
-				fields[in.name] = r.value(in.schema)
+		for _, in := range document.Properties(s) {
+			if in.Required != "" {
+				fields[in.Name] = r.value(in.Schema)
 			}
 		}
 		return fields
@@ -167,7 +163,7 @@ func (r *runner) call(operation string, fields map[string]any) call {
 	}
 	c := r.sample(op)
 	for name, value := range fields {
-		c = c.with(input{name: name, in: inBody}, value)
+		c = c.with(&document.Input{Name: name, In: document.InBody}, value)
 	}
 	return c
 }
@@ -279,7 +275,7 @@ func (r *runner) mailCode(ctx context.Context) (*answer, error) {
 		return nil, fmt.Errorf("the mailed code is not available: %w", r.secrets.Error(err))
 	case code == "" || code == "." || code == "..":
 		return nil, errors.New("the mailed code is not available: there is none")
-	case c.op != nil && c.breaks(ctx, input{name: "user_id", in: inBody}, r.base):
+	case c.op != nil && c.breaks(ctx, &document.Input{Name: "user_id", In: document.InBody}, r.base):
 		return nil, errors.New("the mailed code is not available: its user ID is not a UUID")
 	}
 	r.mailed = mailed{code, userID}

@@ -73,7 +73,7 @@ func Load(data []byte) (*Document, error) {
 			d.Operations = append(d.Operations, &Operation{
 				Route:    routers.Route{Spec: spec, Path: path, PathItem: item, Method: method, Operation: op},
 				ID:       cmp.Or(op.OperationID, method+" "+path),
-				Pointer:  "#/paths" + pointer(path, strings.ToLower(method)),
+				Pointer:  "#/paths" + Pointer(path, strings.ToLower(method)),
 				document: d,
 				segments: compile(path),
 			})

@@ -204,7 +204,7 @@ func (op *Operation) parameterRule(p *openapi3.Parameter) string {
 			return op.Pointer + "/parameters/" + strconv.Itoa(i)
 		}
 	}
-	return "#/paths" + pointer(op.Path, "parameters")
+	return "#/paths" + Pointer(op.Path, "parameters")
 }
 
 // place returns the JSON pointer to a value. It does not show names that are not in the document, since they come from
@@ -215,7 +215,7 @@ func (op *Operation) place(names []string) string {
 			names[i] = "*"
 		}
 	}
-	return pointer(names...)
+	return Pointer(names...)
 }
 
 var parameter = regexp.MustCompile(`\{([^/{}]+)\}`)

@@ -50,8 +50,8 @@ func finding(err *openapi3.SchemaError) string {
 	return err.Reason
 }
 
-// pointer returns the JSON pointer (RFC 6901) with these names.
-func pointer(names ...string) string {
+// Pointer returns the JSON pointer (RFC 6901) with these names, such as "/properties/email". It escapes the names.
+func Pointer(names ...string) string {
 	var b strings.Builder
 	for _, name := range names {
 		b.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name))

@@ -10,13 +10,10 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"path"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
@@ -173,7 +170,7 @@ func (op *Operation) EscapedPath(in Input) string {
 // is presented as a cookie.
 func (op *Operation) Request(baseURL string, in Input) (r *http.Request, body []byte) {
 	query, header, fields := url.Values{}, http.Header{"Accept": {jsonType}}, map[string]any{}
-	for _, p := range op.Parameters() {
+	for _, p := range op.Inputs() {
 		value, ok := in[p.Name]
 		switch {
 		case !ok:
@@ -181,9 +178,9 @@ func (op *Operation) Request(baseURL string, in Input) (r *http.Request, body []
 			query.Set(p.Name, value)
 		case p.In == "header":
 			header.Set(p.Name, value)
-		case p.In == "body" && p.Schema.Type.Is("string"):
+		case p.In == document.InBody && p.Schema.Type.Is("string"):
 			fields[p.Name] = value
-		case p.In == "body":
+		case p.In == document.InBody:
 			fields[p.Name] = json.RawMessage(value)
 		}
 	}
@@ -213,44 +210,6 @@ func (op *Operation) Request(baseURL string, in Input) (r *http.Request, body []
 func (op *Operation) Problems(in Input) []document.Problem {
 	r, body := op.Request("https://example.com", in)
 	return op.CheckRequest(r, in, body)
-}
-
-// A Parameter is an input of an operation, as the document describes it: a parameter, or a property of the body.
-type Parameter struct {
-	Name     string
-	In       string // "body", "path", "query" or "header"
-	Place    string // in the document, such as "LoginRequest.password"
-	Required bool
-	Schema   *openapi3.Schema
-}
-
-// Parameters returns the inputs of the operation other than the session.
-func (op *Operation) Parameters() (params []Parameter) {
-	for _, ref := range append(slices.Clone(op.PathItem.Parameters), op.Route.Operation.Parameters...) {
-		p := ref.Value
-		params = append(params, Parameter{p.Name, p.In, op.ID + "." + p.Name, p.Required, p.Schema.Value})
-	}
-	if body := op.Route.Operation.RequestBody; body != nil {
-		if media := body.Value.Content.Get(jsonType); media != nil {
-			params = append(params, properties(op.ID, media.Schema)...)
-		}
-	}
-	return params
-}
-
-func properties(model string, ref *openapi3.SchemaRef) (params []Parameter) {
-	if ref.Ref != "" {
-		model = path.Base(ref.Ref)
-	}
-	for _, name := range slices.Sorted(maps.Keys(ref.Value.Properties)) {
-		params = append(params, Parameter{
-			name, "body", model + "." + name, slices.Contains(ref.Value.Required, name), ref.Value.Properties[name].Value,
-		})
-	}
-	for _, part := range ref.Value.AllOf {
-		params = append(params, properties(model, part)...)
-	}
-	return params
 }
 
 // Gaps says where the table and the client's methods do not fit a document, and what to add where. Tests that walk the
@@ -303,7 +262,7 @@ func (op *Operation) gaps() (gaps []string) {
 			add("%s presents a session: add SessionInput to Input of %s", op.ID, op.ID)
 		}
 	}
-	for _, p := range op.Parameters() {
+	for _, p := range op.Inputs() {
 		known[p.Name] = true
 		if _, ok := op.Input[p.Name]; !ok {
 			add("%s: add %q, with a valid value, to Input and to Call of %s", p.Place, p.Name, op.ID)
