@@ -175,11 +175,7 @@ func TestASymbolicLinkIsFollowed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-				defer cancel()
-				if _, _, err := behind.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("Lock of the file while it is locked through the link: %v", err)
-				}
+				assertLocked(t, behind, "Lock of the file while it is locked through the link")
 				if err := unlock(); err != nil {
 					t.Error(err)
 				}
@@ -266,16 +262,12 @@ func TestTheLockOfAProcessThatIsKilledIsFree(t *testing.T) {
 		t.Fatalf("the other process says %q, %v", line, err)
 	}
 	store := newStore(t, path)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, _, err := store.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("while the other process has the lock: %v", err)
-	}
+	assertLocked(t, store, "while the other process has the lock")
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	_, unlock, err := store.Lock(ctx)
 	if err != nil {
@@ -485,6 +477,16 @@ func TestTheLockExcludesGoroutinesAndStores(t *testing.T) {
 	}
 }
 
+// assertLocked fails if the lock of a store can be had now.
+func assertLocked(t *testing.T, store *filestore.Store, what string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, _, err := store.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%s: %v, want the context's error", what, err)
+	}
+}
+
 func TestWaitingForTheLockEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, filepath.Join(t.TempDir(), "session.json"))
@@ -492,11 +494,7 @@ func TestWaitingForTheLockEndsWithTheContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, _, err := store.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v, want the context's error", err)
-	}
+	assertLocked(t, store, "Lock while it is locked")
 	if err := unlock(); err != nil {
 		t.Error(err)
 	}
