@@ -1,5 +1,5 @@
-// Package robustness has the one table of operations that all tests walk, and tests that send faults, load, random
-// answers and fuzzed input through the public API.
+// Package robustness has the one table of operations that all tests walk, helpers that several test packages share, and
+// tests that send faults, load, random answers and fuzzed input through the public API.
 package robustness
 
 import (
