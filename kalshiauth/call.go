@@ -111,10 +111,7 @@ func do[In, Out any](ctx context.Context, s *sender, in In, call *call[In, Out])
 		case retries == s.retries || !call.retry(err) || ctx.Err() != nil:
 			return out, err
 		}
-		wait := backoff(retries)
-		if answer, ok := answerOf(err); ok {
-			wait += answer.RetryAfter
-		}
+		wait := backoff(retries) + answerOf(err).RetryAfter
 		if deadline, ok := ctx.Deadline(); wait > time.Minute || ok && time.Until(deadline) <= wait {
 			return out, err
 		}
@@ -159,21 +156,22 @@ func try[In, Out any](ctx context.Context, s *sender, in In, call *call[In, Out]
 	return out, err
 }
 
-// answerOf returns err as an *Error. It does not unwrap err: a wrapped *Error is another call's, such as a transport's.
-func answerOf(err error) (*Error, bool) {
-	answer, ok := err.(*Error) //nolint:errorlint // as said
-	return answer, ok
+// answerOf returns err as an *Error, or one without Op if no response came. It does not unwrap err: a wrapped *Error is
+// another call's, such as a transport's.
+func answerOf(err error) *Error {
+	answer, _ := err.(*Error) //nolint:errorlint // as said
+	return cmp.Or(answer, &Error{})
 }
 
 // unanswered allows a retry if no response came, or only one of a gateway in front of the server.
 func unanswered(err error) bool {
-	answer, ok := answerOf(err)
-	return !ok || answer.StatusCode >= http.StatusBadGateway && answer.StatusCode <= http.StatusGatewayTimeout
+	answer := answerOf(err)
+	return answer.Op == "" || answer.StatusCode >= http.StatusBadGateway && answer.StatusCode <= http.StatusGatewayTimeout
 }
 
 // unprocessed allows a retry only if the server cannot have processed the request.
 func unprocessed(err error) bool {
-	if answer, ok := answerOf(err); ok {
+	if answer := answerOf(err); answer.Op != "" {
 		return answer.StatusCode == http.StatusServiceUnavailable && answer.hasRetryAfter
 	}
 	var op *net.OpError
@@ -183,7 +181,7 @@ func unprocessed(err error) bool {
 // sessionOver reports whether an error means that the server no longer knows the session. An HTML page or plain text
 // does not mean that: it comes from a proxy, or from a host that no longer serves this API.
 func sessionOver(err error) bool {
-	answer, ok := answerOf(err)
-	return ok && answer.StatusCode == http.StatusUnauthorized &&
+	answer := answerOf(err)
+	return answer.StatusCode == http.StatusUnauthorized &&
 		(answer.ContentType == "" || strings.HasSuffix(answer.ContentType, "json"))
 }

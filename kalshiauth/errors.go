@@ -92,10 +92,8 @@ func (e *Error) mask(mask func(string) string) *Error {
 // Error returns the operation, the status, the server's texts and, where that helps, what to do.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "kalshiauth: %s: %d", e.Op, e.StatusCode)
-	if text := http.StatusText(e.StatusCode); text != "" {
-		b.WriteString(" " + text)
-	}
+	status := fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))
+	b.WriteString("kalshiauth: " + e.Op + ": " + strings.TrimSpace(status))
 	for _, t := range e.texts() {
 		if *t.value != "" { // quoted and cut, since a server may say anything
 			fmt.Fprintf(&b, ", %s%.300q", strings.TrimPrefix(t.name+" ", "message "), *t.value)
