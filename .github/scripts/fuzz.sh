@@ -7,11 +7,27 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
+
+# fuzz TARGET TIME PACKAGE: before Go 1.27, the end of the time can be reported as a failure, without an input
+# (golang/go#75804). Then the target runs once more.
+fuzz() {
+  local try
+  for try in 1 2; do
+    if go test -run='^$' -fuzz="^$1\$" -fuzztime="$2" -fuzzminimizetime=5s "$3" >"$output" 2>&1; then
+      return
+    fi
+    if grep -q 'Failing input written' "$output" || ! grep -qx ' *context deadline exceeded' "$output"; then
+      return 1
+    fi
+  done
+  return 1
+}
+
 for package in $(go list ./...); do
   list=$(go test -list '^Fuzz' "$package") # fails if the package does not compile
   for target in $(grep '^Fuzz' <<<"$list" || true); do
     start=$SECONDS
-    if ! go test -run='^$' -fuzz="^$target\$" -fuzztime="$1" -fuzzminimizetime=5s "$package" >"$output" 2>&1; then
+    if ! fuzz "$target" "$1" "$package"; then
       echo "fuzz: $target failed after $((SECONDS - start)) s in $package:"
       awk '!/^fuzz: elapsed/ && n++ < 20' "$output" | cut -c 1-1000
       input=$(sed -n 's/^ *Failing input written to //p' "$output")
