@@ -182,7 +182,7 @@ var conformingServers = map[string]func(t *testing.T) contract.Target{
 	"a token in the Authorization header": func(t *testing.T) contract.Target {
 		t.Helper()
 		target := targetOf(newServer(t))
-		target.Authorization = true
+		target.Schemes = []string{"authorization"}
 		return target
 	},
 }

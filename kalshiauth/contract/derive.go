@@ -55,7 +55,7 @@ func derived(ctx context.Context, r *runner, op *document.Operation) (all []*sce
 					c = c.with(in, r.password)
 				}
 			}
-			a, err := r.send(ctx, c.presenting(r.session, r.target.Authorization))
+			a, err := r.send(ctx, c.presenting(r.session, r.target.inHeader()))
 			r.touched = r.touched || len(passwords) > 0 && (err != nil || a.status < 300)
 			return a, err
 		})
@@ -67,7 +67,7 @@ func derived(ctx context.Context, r *runner, op *document.Operation) (all []*sce
 		})
 		add("an unknown session", "/security", nothing, func(ctx context.Context, r *runner) (*answer, error) {
 			secret := r.random(secretLength)
-			return r.send(ctx, valid.presenting(session{secret, secret}, r.target.Authorization))
+			return r.send(ctx, valid.presenting(session{secret, secret}, r.target.inHeader()))
 		})
 	}
 	if body := op.Operation.RequestBody; body != nil && body.Value.Required {

@@ -230,7 +230,7 @@ func TestScenariosOfANewOperationAreDerived(t *testing.T) {
 			}))
 			for _, authorization := range []bool{false, true} {
 				target := targetOf(srv)
-				target.Authorization = authorization
+				target.Schemes = []string{map[bool]string{true: "authorization", false: "cookie"}[authorization]}
 				report, err := contract.RunDocument(t.Context(), target, doc)
 				if err != nil {
 					t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,11 +22,13 @@ const nasty = "50% of a|b, <b>`c`</b> & \"d\": \r\n::error::e \x1b[31m \\ *f* [g
 // reports are those that every format has to bear.
 var reports = map[string]*contract.Report{
 	"empty": {},
-	"good":  {Checks: []contract.Check{{"Login lets in", "Login", contract.Passed, "#/paths/~1log_in/post", "the answer is 200"}}},
+	"good": {Checks: []contract.Check{{
+		Name: "Login lets in", Operation: "Login", Outcome: contract.Passed, Rule: "#/paths/~1log_in/post", Detail: "the answer is 200",
+	}}},
 	"nasty": {Checks: []contract.Check{
-		{nasty, "Login", contract.Failed, nasty, nasty},
-		{nasty, "Logout", contract.Skipped, nasty, nasty},
-		{nasty, "Logout", contract.Passed, nasty, nasty},
+		{Name: nasty, Operation: "Login", Outcome: contract.Failed, Rule: nasty, Detail: nasty},
+		{Name: nasty, Operation: "Logout", Outcome: contract.Skipped, Rule: nasty, Detail: nasty},
+		{Name: nasty, Operation: "Logout", Outcome: contract.Passed, Rule: nasty, Detail: nasty},
 	}},
 }
 
@@ -51,7 +54,7 @@ func TestJSONIsWhatItSays(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 		for i, c := range got.Checks {
-			if c != report.Checks[i] {
+			if !reflect.DeepEqual(c, report.Checks[i]) {
 				t.Errorf("%s: check %d is %+v", name, i, c)
 			}
 		}
@@ -166,7 +169,9 @@ ok   f
 1 passed, 1 failed, 1 skipped
 `
 	report := &contract.Report{Checks: []contract.Check{
-		{"a", "Login", contract.Failed, "#/c", "b"}, {"d", "Login", contract.Skipped, "#/c", "e"}, {"f", "Login", contract.Passed, "#/c", "g"},
+		{Name: "a", Operation: "Login", Outcome: contract.Failed, Rule: "#/c", Detail: "b"},
+		{Name: "d", Operation: "Login", Outcome: contract.Skipped, Rule: "#/c", Detail: "e"},
+		{Name: "f", Operation: "Login", Outcome: contract.Passed, Rule: "#/c", Detail: "g"},
 	}}
 	if got := written(t, report, contract.FormatText); got != want {
 		t.Errorf("the text is %q", got)

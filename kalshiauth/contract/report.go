@@ -3,6 +3,8 @@ package contract
 import (
 	"fmt"
 	"io"
+	"net/http"
+	"time"
 )
 
 // An Outcome is the result of a [Check].
@@ -15,18 +17,83 @@ const (
 	Skipped Outcome = "skipped" // the check could not run
 )
 
-// A Check is one property of the server that [Run] checked. It contains no secret.
+// A Check is one property of the server that [Run] checked, or that a [Checker] saw. It contains no secret.
 type Check struct {
-	Name      string  `json:"name"`      // what must be true, such as "Login refuses a wrong password"
-	Operation string  `json:"operation"` // the operationId
-	Outcome   Outcome `json:"outcome"`
-	Rule      string  `json:"rule"`   // the JSON pointer to the rule in the document
-	Detail    string  `json:"detail"` // the response's status, what is wrong, or what a skipped check needs
+	ID        string // stable, for [Target.Only] and [Target.Skip], such as "Login.password.missing"
+	Name      string // what must be true, such as "Login refuses a wrong password"
+	Operation string // the operationId
+	Outcome   Outcome
+	Rule      string // the JSON pointer to the rule in the document
+	Detail    string // the response's status, what is wrong, or what a skipped check needs
+	Started   time.Time
+	Duration  time.Duration
+	Exchanges []Exchange // what was sent and what came, in this order
 }
 
-// A Report contains the checks of [Run] in the order in which they ran.
+// An Exchange is a request and its response, to show. Secrets are masked, and long bodies are cut.
+type Exchange struct {
+	Method         string
+	URL            string
+	RequestHeader  http.Header
+	RequestBody    string
+	Status         int // 0: there was no response
+	ResponseHeader http.Header
+	ResponseBody   string
+	Error          string // why there was no response, or not all of it
+}
+
+// A StatusCount tells how often an operation answered with a documented status.
+type StatusCount struct {
+	Operation string // the operationId
+	Status    string // as in the document, such as "200", "4XX" or "default"
+	Seen      int    // responses with this status
+	Broken    int    // those of them that break the contract
+}
+
+// A PasswordState says whether an account still has the password that [Run] was given.
+type PasswordState string
+
+// The states of the password of an account.
+const (
+	PasswordUntouched PasswordState = "untouched" // nothing was sent that could change it
+	PasswordKept      PasswordState = "kept"      // the account has it: it was never changed, or is restored
+	PasswordChanged   PasswordState = "changed"   // the account has another one: see Report.NewPassword
+	PasswordUnknown   PasswordState = "unknown"   // the account may have another one: see Report.NewPassword
+)
+
+// A Report contains the checks of [Run] in the order in which they ran. It contains no secret that fmt or Write show.
 type Report struct {
-	Checks []Check `json:"checks"`
+	Target   string // the base URL
+	Version  string // of this module
+	Document string // the title and the version of the document
+	Started  time.Time
+	Duration time.Duration
+	Checks   []Check
+	Statuses []StatusCount // all pairs of an operation and a status that are in the document
+	Password PasswordState // of the account of Target.Credentials
+	Err      string        // why not all checks ran; "": they did
+
+	newPassword func() string // a func, which fmt does not follow; nil: there is none
+}
+
+// NewPassword returns the password that Run set last, if the account may still have it: if Password is PasswordChanged or
+// PasswordUnknown. Otherwise, it returns "".
+func (r *Report) NewPassword() string {
+	if r.newPassword == nil {
+		return ""
+	}
+	return r.newPassword()
+}
+
+// Coverage returns the share of the pairs in Statuses that were seen, from 0 to 1.
+func (r *Report) Coverage() float64 {
+	seen := 0
+	for _, s := range r.Statuses {
+		if s.Seen > 0 {
+			seen++
+		}
+	}
+	return float64(seen) / float64(max(1, len(r.Statuses)))
 }
 
 // OK reports whether no check failed.

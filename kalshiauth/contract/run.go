@@ -22,12 +22,25 @@ type Target struct {
 	// Credentials allow Run to log in, and to try a wrong password once. If they are zero, checks that need an account are
 	// skipped.
 	Credentials kalshiauth.Credentials
+	// Other is a second account, to check that what is done to the first one leaves it alone. With ResetCode, mails are
+	// sent to it, too. If it is zero, checks that need it are skipped.
+	Other kalshiauth.Credentials
 	// ResetCode returns the code and the user ID of the last mail to email. Run calls it after each request for a reset.
 	// It must wait for that mail, for which its context gives it two minutes. A ResetCode allows Run to have mails sent,
-	// and to change the password. If it is nil, checks that need it are skipped.
+	// to change the password, and to try more wrong passwords, with a right one between any two. If it is nil, checks that
+	// need it are skipped.
 	ResetCode func(ctx context.Context, email string) (code, userID string, err error)
-	// Authorization makes Run present the token in the Authorization header instead of the cookie.
-	Authorization bool
+	// Schemes are the names of the security schemes by which Run presents a session, one after the other; nil means all
+	// of the document.
+	Schemes []string
+	// Document is the OpenAPI document, in JSON or YAML; nil means that of this module. It must have the operations that
+	// this module's document has.
+	Document []byte
+	// Timeout limits the whole run, except for the time that it takes to restore the password; 0 means 15 minutes.
+	Timeout time.Duration
+	// Only and Skip select checks by their IDs, or by patterns of [path.Match], such as "Login.*". If Only is empty, all
+	// checks run except those of Skip.
+	Only, Skip []string
 	// OnCheck, if not nil, is called after each check.
 	OnCheck func(Check)
 }
@@ -95,3 +108,6 @@ func newRunner(target *Target, doc *document.Document) (*runner, error) {
 		secrets: redact.Secrets{target.Credentials.Password},
 	}, nil
 }
+
+// inHeader reports whether sessions are presented in a header.
+func (t *Target) inHeader() bool { return len(t.Schemes) == 1 && t.Schemes[0] == "authorization" }

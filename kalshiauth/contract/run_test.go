@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"slices"
@@ -35,7 +36,7 @@ func TestTheFakeHoldsTheContract(t *testing.T) {
 				t.Parallel()
 				srv := newServer(t, opts...)
 				target := targetOf(srv)
-				target.Authorization = authorization
+				target.Schemes = []string{map[bool]string{true: "authorization", false: "cookie"}[authorization]}
 				if report := run(t, target); !report.OK() || report.Count(contract.Skipped) > 0 {
 					t.Error(written(t, report, contract.FormatText))
 				}
@@ -354,7 +355,7 @@ func TestRunUsesNeitherTheJarNorFollowsRedirects(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := targetOf(srv)
-	target.Authorization = true
+	target.Schemes = []string{"authorization"}
 	target.HTTPClient = &http.Client{Jar: jar}
 	report := run(t, target)
 	if elsewhere.Load() > 0 || seen.count("sessions=") > 0 {
@@ -373,7 +374,7 @@ func TestOnCheckSeesEachCheckInOrder(t *testing.T) {
 	var seen []contract.Check
 	target := targetOf(newServer(t))
 	target.OnCheck = func(c contract.Check) { seen = append(seen, c) }
-	if report := run(t, target); !slices.Equal(seen, report.Checks) {
+	if report := run(t, target); !reflect.DeepEqual(seen, report.Checks) {
 		t.Errorf("OnCheck saw %v", seen)
 	}
 }

@@ -252,7 +252,7 @@ func (r *runner) logout(ctx context.Context, s session) (*answer, error) {
 	if c.op == nil {
 		return r.send(ctx, c)
 	}
-	return r.send(ctx, c.presenting(s, r.target.Authorization))
+	return r.send(ctx, c.presenting(s, r.target.inHeader()))
 }
 
 func (r *runner) reset(ctx context.Context, email string) (*answer, error) {

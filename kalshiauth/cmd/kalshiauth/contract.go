@@ -57,7 +57,7 @@ func checkContract(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	target := contract.Target{Authorization: cmd.Bool("authorization")}
+	target := contract.Target{Schemes: []string{map[bool]string{true: "authorization", false: "cookie"}[cmd.Bool("authorization")]}}
 	if cmd.String("base-url") == "" {
 		fake, err := fakeTarget(cmd, &target)
 		if err != nil {
