@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,13 +17,6 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
 
-// inputsOf returns the inputs of an operation that scenarios change: those of its body, its query and its header.
-func inputsOf(op *document.Operation) []*document.Input {
-	return slices.DeleteFunc(op.Inputs(), func(in *document.Input) bool {
-		return in.In == openapi3.ParameterInPath || in.In == openapi3.ParameterInCookie
-	})
-}
-
 // A call is a request to an operation. It is a value: its methods return changed copies.
 type call struct {
 	op     *document.Operation
@@ -31,6 +25,9 @@ type call struct {
 	header http.Header
 	fields map[string]any // of the JSON body; nil: the body is raw
 	raw    string
+	bearer session // that the call presents
+
+	rawQuery string // instead of query
 }
 
 // with returns the call with a value for an input.
@@ -41,14 +38,34 @@ func (c call) with(in *document.Input, value any) call {
 			c.fields = maps.Clone(c.fields)
 			c.fields[in.Name] = value
 		}
+	case openapi3.ParameterInPath:
+		c.path = maps.Clone(c.path)
+		c.path[in.Name] = fmt.Sprint(value)
 	case openapi3.ParameterInQuery:
 		c.query = maps.Clone(c.query)
 		c.query[in.Name] = texts(value)
+	case openapi3.ParameterInCookie:
+		c = c.withCookie(in.Name + "=" + strings.Join(texts(value), ","))
 	default:
 		c.header = c.header.Clone()
 		c.header[http.CanonicalHeaderKey(in.Name)] = texts(value)
 	}
 	return c
+}
+
+// value returns the value of an input, or nil.
+func (c call) value(in *document.Input) any {
+	switch in.In {
+	case document.InBody:
+		return c.fields[in.Name]
+	case openapi3.ParameterInPath:
+		return c.path[in.Name]
+	case openapi3.ParameterInQuery:
+		return c.query.Get(in.Name)
+	case openapi3.ParameterInHeader:
+		return c.header.Get(in.Name)
+	}
+	return nil
 }
 
 // texts returns a value as the texts of a parameter.
@@ -64,13 +81,15 @@ func texts(value any) (all []string) {
 
 // without returns the call without an input.
 func (c call) without(in *document.Input) call {
-	c = c.with(in, nil) // a copy
+	c = c.with(in, "") // a copy
 	switch in.In {
 	case document.InBody:
 		delete(c.fields, in.Name)
 	case openapi3.ParameterInQuery:
 		delete(c.query, in.Name)
-	default:
+	case openapi3.ParameterInCookie:
+		c.header.Del("Cookie")
+	case openapi3.ParameterInHeader:
 		c.header.Del(in.Name)
 	}
 	return c
@@ -82,23 +101,28 @@ func (c call) withBody(raw string) call {
 	return c
 }
 
-// presenting returns the call with a session. It prefers the cookie, or with inHeader the header, if there are both.
-func (c call) presenting(s session, inHeader bool) call {
-	schemes, _ := c.op.Security()
-	if len(schemes) == 0 || s == (session{}) {
-		return c
-	}
-	scheme := schemes[len(schemes)-1] // cookies come last
-	if inHeader {
-		scheme = schemes[0]
-	}
+// withHeader returns the call with a header.
+func (c call) withHeader(name, value string) call {
 	c.header = c.header.Clone()
-	if scheme.In == openapi3.ParameterInCookie {
-		c.header.Set("Cookie", scheme.Name+"="+s.cookie)
-	} else {
-		c.header.Set(scheme.Name, s.token)
-	}
+	c.header.Set(name, value)
 	return c
+}
+
+// withCookie returns the call with one more cookie, after the others.
+func (c call) withCookie(pair string) call {
+	if line := c.header.Get("Cookie"); line != "" {
+		pair = line + "; " + pair
+	}
+	return c.withHeader("Cookie", pair)
+}
+
+// presenting returns the call with a session, presented by a scheme. prefix precedes the token in a header.
+func (c call) presenting(s session, scheme document.Scheme, prefix string) call {
+	c.bearer = s
+	if scheme.In == openapi3.ParameterInCookie {
+		return c.withCookie(scheme.Name + "=" + s.cookie)
+	}
+	return c.withHeader(scheme.Name, prefix+s.token)
 }
 
 func (c call) body() string {
@@ -115,19 +139,20 @@ func (c call) request(ctx context.Context, base baseURL) (*http.Request, error) 
 		path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value))
 	}
 	target := base.endpoint(path)
-	if len(c.query) > 0 {
-		target += "?" + c.query.Encode()
+	if query := cmp.Or(c.rawQuery, c.query.Encode()); query != "" {
+		target += "?" + query
 	}
 	req, err := http.NewRequestWithContext(ctx, c.op.Method, target, strings.NewReader(c.body()))
 	if err != nil {
 		return nil, errors.New("the request cannot be made") // err would show the code
 	}
-	maps.Copy(req.Header, c.header)
 	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", "kalshiauth-contract")
 	if c.op.Operation.RequestBody != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	maps.Copy(req.Header, c.header)
 	return req, nil
 }
 

@@ -154,6 +154,7 @@ var conformingServers = map[string]func(t *testing.T) contract.Target{
 		srv := kalshiauthtest.NewUnstartedServer(kalshiauthtest.WithPathPrefix("/v1"))
 		t.Cleanup(srv.Close)
 		srv.AddUser(email, password)
+		srv.AddUser(other.Email, other.Password)
 		secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.ProtoMajor != 2 {
 				t.Errorf("the protocol is %s", r.Proto)
@@ -164,7 +165,7 @@ var conformingServers = map[string]func(t *testing.T) contract.Target{
 		secure.StartTLS()
 		t.Cleanup(secure.Close)
 		return contract.Target{
-			BaseURL: secure.URL + "/v1", HTTPClient: secure.Client(), Credentials: credentials, ResetCode: outbox(srv),
+			BaseURL: secure.URL + "/v1", HTTPClient: secure.Client(), Credentials: credentials, Other: other, ResetCode: outbox(srv),
 		}
 	},
 	"a deep path and a slash at the end": func(t *testing.T) contract.Target {

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -9,171 +10,163 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
 
-// derived returns the scenarios that follow from the description of an operation: the calls that it must refuse.
-// Package document decides whether a call is malformed. A limit that no value here breaks has no scenario.
-//
-// Malformed calls of an operation that needs a session present the account's session: without it, the server would
-// refuse them for that reason. Passwords in such a call are the account's own. If the server accepts the call, it may
-// have changed the account's password. So these scenarios need a mailbox, to restore the password.
-func derived(ctx context.Context, r *runner, op *document.Operation) (all []*scenario) {
-	if len(refusal.statuses(op)) == 0 {
-		return nil
-	}
-	valid := r.sample(op)
-	schemes, secured := op.Security()
-	secured = secured && len(schemes) > 0
-	inputs := inputsOf(op)
-	var passwords []*document.Input
-	for _, in := range inputs {
-		if in.In == document.InBody && isPassword(in.Schema) {
-			passwords = append(passwords, in)
-		}
-	}
-	needed := nothing
-	switch {
-	case secured && len(passwords) > 0:
-		needed = mailbox
-	case secured:
-		needed = account
-	}
-	add := func(name, rule string, n needs, send func(context.Context, *runner) (*answer, error)) {
-		all = append(all, &scenario{
-			name: op.ID + " refuses " + name, op: op, rule: rule, want: refusal, needs: n, send: send,
-		})
-	}
-	// malformed adds a scenario that sends a call in which one input is wrong.
-	malformed := func(name, rule string, c call, wrong string) {
-		add(name, rule, needed, func(ctx context.Context, r *runner) (*answer, error) {
-			if !secured {
-				return r.send(ctx, c)
-			}
-			if r.session == (session{}) {
-				return nil, errNoSession
-			}
-			for _, in := range passwords {
-				if _, sent := c.fields[in.Name]; sent && in.Name != wrong {
-					c = c.with(in, r.password)
-				}
-			}
-			a, err := r.send(ctx, c.presenting(r.session, r.target.inHeader()))
-			r.touched = r.touched || len(passwords) > 0 && (err != nil || a.status < 300)
-			return a, err
-		})
-	}
+// A variant is a way in which a call can be wrong.
+type variant struct {
+	id    string
+	name  string
+	rule  string
+	input *document.Input // that is wrong; nil: the body
+	calls func(right call) []call
+}
 
-	if secured {
-		add("a request without a session", "/security", nothing, func(ctx context.Context, r *runner) (*answer, error) {
-			return r.send(ctx, valid)
-		})
-		add("an unknown session", "/security", nothing, func(ctx context.Context, r *runner) (*answer, error) {
-			secret := r.random(secretLength)
-			return r.send(ctx, valid.presenting(session{secret, secret}, r.target.inHeader()))
-		})
+// want returns the statuses of a refusal. A request with a wrong path may not reach the operation.
+func (v variant) want() wanted {
+	if v.input != nil && v.input.In == openapi3.ParameterInPath {
+		return refusal | undocumented
 	}
-	if body := op.Operation.RequestBody; body != nil && body.Value.Required {
-		malformed("a missing body", "/requestBody/required", valid.withBody(""), "")
-	}
-	if schema, _ := op.JSONBody(); schema != nil {
-		begin := "{"
-		if len(inputs) > 0 {
-			begin = `{"` + inputs[0].Name + `":`
+	return refusal
+}
+
+// variants returns the ways in which calls of an operation can be wrong. Package document decides whether a call is. A
+// limit that no value here breaks has no variant.
+func (r *runner) variants(ctx context.Context, op *document.Operation) (all []variant) {
+	right := r.sample(op)
+	all = bodyVariants(op)
+	for _, in := range op.Inputs() {
+		prefix := in.Name + "."
+		if in.In != document.InBody {
+			prefix = in.In + "." + prefix
 		}
-		malformed("malformed JSON", "/requestBody", valid.withBody(begin), "")
-		if c := valid.withBody("null"); len(c.problems(ctx, r.base)) > 0 {
-			malformed("a body that is not an object", "/requestBody", c, "")
+		// broken keeps the calls that break the document by this input.
+		broken := func(calls ...call) []call {
+			return slices.DeleteFunc(calls, func(c call) bool { return !c.breaks(ctx, in, r.base) })
 		}
-	}
-	for _, in := range inputs {
-		if c := valid.without(in); in.Required != "" && c.breaks(ctx, in, r.base) {
+		if in.Required != "" && in.In != openapi3.ParameterInPath {
 			what := "a request"
 			if in.In == document.InBody {
 				what = "a body"
 			}
-			malformed(what+" without "+in.Name, in.Required, c, in.Name)
+			all = append(all, variant{prefix + "missing", what + " without " + in.Name, in.Required, in, func(c call) []call {
+				return broken(c.without(in))
+			}})
 		}
-		for _, limit := range limits {
-			for _, value := range limit.broken(r, in.Schema) {
-				if c := valid.with(in, value); c.breaks(ctx, in, r.base) {
-					malformed(strings.Replace(limit.name, "%", in.Name, 1), in.Rule+"/"+limit.keyword, c, in.Name)
-					break
+		for _, l := range limits {
+			name := strings.Replace(l.name, "%", in.Name, 1)
+			all = append(all, variant{prefix + l.id, name, in.Rule + "/" + l.keyword, in, func(c call) (calls []call) {
+				for _, value := range l.broken(r, in.Schema, c.value(in)) {
+					calls = append(calls, broken(c.with(in, value))...)
+				}
+				return calls
+			}})
+		}
+	}
+	return slices.DeleteFunc(all, func(v variant) bool { return len(v.calls(right)) == 0 })
+}
+
+// bodyVariants returns the ways in which a JSON body as a whole can be wrong.
+func bodyVariants(op *document.Operation) (all []variant) {
+	schema, rule := op.JSONBody()
+	if schema == nil {
+		return nil
+	}
+	add := func(id, name, rule string, raw func(right string) []string) {
+		all = append(all, variant{"body." + id, name, rule, nil, func(c call) (calls []call) {
+			for _, text := range raw(c.body()) {
+				if wrong := c.withBody(text); len(op.CheckBodyText(text)) > 0 {
+					calls = append(calls, wrong)
 				}
 			}
+			return calls
+		}})
+	}
+	fixed := func(texts ...string) func(string) []string { return func(string) []string { return texts } }
+	if op.Operation.RequestBody.Value.Required {
+		add("missing", "a missing body", "/requestBody/required", fixed(""))
+	}
+	add("malformed", "malformed JSON", "/requestBody", func(right string) []string {
+		key, _, _ := strings.Cut(right, ":")
+		return []string{key + ":", right[:len(right)-1], "x" + right, strings.ReplaceAll(right, `"`, `'`)}
+	})
+	add("null", "a body that is null", rule, fixed("null"))
+	add("text", "a body that is a text", rule, fixed(`"x"`, `""`))
+	add("number", "a body that is a number", rule, fixed("42"))
+	add("boolean", "a body that is true", rule, fixed("true"))
+	add("array", "a body that is an array", rule, func(right string) []string { return []string{"[]", "[" + right + "]"} })
+	add("empty", "an empty object", rule, fixed("{}"))
+	return all
+}
+
+// derived returns the checks that follow from the description of an operation: calls that it must refuse.
+//
+// Calls to an operation that needs a session present the account's session: without it, the server would refuse them
+// for that reason. Passwords in such a call are the account's own, so these checks need a mailbox, to restore it.
+func (r *runner) derived(ctx context.Context, op *document.Operation) (all []*check) {
+	all = append(all, r.withoutSession(op)...)
+	if len(refusal.statuses(op)) == 0 {
+		return all
+	}
+	variants := r.variants(ctx, op)
+	secured := len(r.schemesOf(op)) > 0
+	passwords := passwordsOf(op)
+	needed := needsNothing
+	switch {
+	case secured && len(passwords) > 0:
+		needed = needsMailbox
+	case secured:
+		needed = needsAccount
+	}
+	for _, v := range variants {
+		all = append(all, &check{v.id, "refuses " + v.name, op, v.rule, needed, func(ctx context.Context, r *runner) error {
+			right := r.sample(op)
+			if !secured {
+				return r.refusedAs(ctx, v.want(), v.calls(right)...)
+			}
+			for _, in := range passwords {
+				if v.input != in {
+					right = right.with(in, r.main.present())
+				}
+			}
+			return r.refusedWithSession(ctx, v.want(), v.calls(right))
+		}})
+	}
+	// What is refused for unknown values must be refused for the right ones.
+	if f, ok := flows[op.ID]; ok && len(op.Inputs()) > 1 {
+		for _, v := range variants {
+			all = append(all, &check{
+				"known." + v.id, "refuses " + v.name + " for the known account", op, v.rule, f.needs | needsMailbox,
+				func(ctx context.Context, r *runner) error {
+					right, err := f.right(ctx, r)
+					if err != nil {
+						return err
+					}
+					return r.refusedAs(ctx, v.want(), v.calls(right)...)
+				},
+			})
 		}
 	}
 	return all
 }
 
-func isPassword(s *openapi3.Schema) bool { return s.Format == "password" }
+// refusedWithSession sends calls with the account's session, which must be refused.
+func (r *runner) refusedWithSession(ctx context.Context, want wanted, calls []call) error {
+	for _, c := range calls {
+		s, err := r.live(ctx)
+		if err != nil {
+			return err
+		}
+		schemes := r.schemesOf(c.op)
+		if err := r.refusedAs(ctx, want, c.presenting(s, schemes[len(schemes)-1], "")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-// limits are the keywords of a schema that a value can break.
-var limits = []struct {
-	keyword string
-	name    string // of a value that breaks it; % is the name of the input
-	// broken returns values that may break the keyword, to try in this order; none if the schema does not have it.
-	broken func(r *runner, s *openapi3.Schema) []any
-}{
-	{"type", "a wrong type of %", func(_ *runner, s *openapi3.Schema) []any {
-		if s.Type == nil {
-			return nil
-		}
-		return []any{42, "x", true, []any{}, map[string]any{}}
-	}},
-	{"format", "a malformed %", func(_ *runner, s *openapi3.Schema) []any {
-		switch {
-		case s.Format == "":
-			return nil
-		case s.Type.Is(openapi3.TypeString):
-			return []any{strings.Repeat("x", max(1, int(s.MinLength)))}
-		}
-		return []any{1 << 40} // for int32
-	}},
-	{"minLength", "a too short %", func(r *runner, s *openapi3.Schema) []any {
-		if s.MinLength == 0 {
-			return nil
-		}
-		return []any{r.random(int(s.MinLength) - 1)}
-	}},
-	{"maxLength", "a too long %", func(r *runner, s *openapi3.Schema) []any {
-		if s.MaxLength == nil {
-			return nil
-		}
-		return []any{r.random(int(*s.MaxLength) + 1)}
-	}},
-	{"pattern", "a % of a wrong form", func(_ *runner, s *openapi3.Schema) []any {
-		if s.Pattern == "" {
-			return nil
-		}
-		length := max(1, int(s.MinLength))
-		return []any{strings.Repeat("x", length), strings.Repeat("0", length), strings.Repeat("~", length)}
-	}},
-	{"enum", "an unknown %", func(r *runner, s *openapi3.Schema) []any {
-		if s.Enum == nil {
-			return nil
-		}
-		return []any{r.random(secretLength), 1 << 30}
-	}},
-	{"minimum", "a too small %", func(_ *runner, s *openapi3.Schema) []any {
-		if s.Min == nil {
-			return nil
-		}
-		return []any{*s.Min - 1}
-	}},
-	{"maximum", "a too large %", func(_ *runner, s *openapi3.Schema) []any {
-		if s.Max == nil {
-			return nil
-		}
-		return []any{*s.Max + 1}
-	}},
-	{"minItems", "a % with too few items", func(r *runner, s *openapi3.Schema) []any {
-		if s.MinItems == 0 {
-			return nil
-		}
-		return []any{r.items(s, int(s.MinItems)-1)}
-	}},
-	{"maxItems", "a % with too many items", func(r *runner, s *openapi3.Schema) []any {
-		if s.MaxItems == nil {
-			return nil
-		}
-		return []any{r.items(s, int(*s.MaxItems)+1)}
-	}},
+// schemesOf returns the schemes by which the target presents a session to an operation that requires one.
+func (r *runner) schemesOf(op *document.Operation) []document.Scheme {
+	schemes, required := op.Security()
+	if !required {
+		return nil
+	}
+	return slices.DeleteFunc(schemes, func(s document.Scheme) bool { return !slices.Contains(r.schemes, s) })
 }

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	yaml "go.yaml.in/yaml/v3"
 
 	"github.com/kalshiauth/kalshiauth-go/api"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
@@ -31,43 +30,40 @@ func changedText(t *testing.T, old, replacement string) []byte {
 	return bytes.ReplaceAll(api.Document, []byte(old), []byte(replacement))
 }
 
-func changedDocument(t *testing.T, old, replacement string) *document.Document {
-	t.Helper()
-	doc, err := document.Load(changedText(t, old, replacement))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
-
 // notLimits are the keywords of a schema that no value can break, and those of schemas inside, for which no scenarios are
 // derived.
 var notLimits = []string{
 	"default", "deprecated", "description", "example", "externalDocs", "items", "nullable", "properties", "required", "title",
 }
 
-// uncovered returns a sentence for each operation, session, required value and limit of a document without a scenario.
-func uncovered(doc *document.Document) (missing []string) {
-	names, rules, covered := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, s := range contract.Scenarios(doc) {
-		names[s.Name], rules[s.Operation+" "+s.Rule], covered[s.Operation] = true, true, true
+// uncovered returns a sentence for each operation, session, required value and limit of a document without a check.
+func uncovered(t *testing.T, data []byte) (missing []string) {
+	t.Helper()
+	doc, err := document.Load(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, rules, covered := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, c := range contract.Plan(data) {
+		ids[c.ID], rules[c.Operation+" "+c.Rule], covered[c.Operation] = true, true, true
 	}
 	for _, op := range doc.Operations {
 		if !covered[op.ID] {
-			missing = append(missing, op.ID+" has no scenario, since it can refuse nothing: add one to flows.go that it succeeds in")
+			missing = append(missing, op.ID+" has no check: add a right call to flows in flows.go")
 			continue
 		}
-		if _, secured := op.Security(); secured && !names[op.ID+" refuses a request without a session"] {
-			missing = append(missing, op.ID+" needs a session, and no scenario omits it: see derived in derive.go")
+		if _, secured := op.Security(); secured && !ids[op.ID+".session.none"] {
+			missing = append(missing, op.ID+" needs a session, and no check omits it: see withoutSession in sessions.go")
 		}
 		for _, in := range contract.Inputs(op) {
-			if in.Required && !names[op.ID+" refuses a body without "+in.Name] && !names[op.ID+" refuses a request without "+in.Name] {
-				missing = append(missing, op.ID+" requires "+in.Name+", and no scenario omits it: see sample in runner.go")
+			if in.Required && in.In != "path" && !rules[op.ID+" "+in.RequiredBy] {
+				missing = append(missing, op.ID+" requires "+in.Name+", and no check omits it: see sample in values.go")
 			}
 			for keyword, value := range in.Keywords {
 				known := keyword != "format" || slices.Contains([]string{"byte", "date", "date-time", "email", "uuid"}, fmt.Sprint(value))
-				if known && !slices.Contains(notLimits, keyword) && !rules[op.ID+" "+in.Rule+"/"+keyword] {
-					missing = append(missing, fmt.Sprintf("no scenario breaks %s/%s: add a value that does to limits in derive.go", in.Rule, keyword))
+				text := in.In == "path" && in.Text && keyword == "type" // each path is text
+				if known && !text && !slices.Contains(notLimits, keyword) && !rules[op.ID+" "+in.Rule+"/"+keyword] {
+					missing = append(missing, fmt.Sprintf("no check breaks %s/%s: add a value that does to limits in values.go", in.Rule, keyword))
 				}
 			}
 		}
@@ -76,9 +72,9 @@ func uncovered(doc *document.Document) (missing []string) {
 	return missing
 }
 
-func TestTheDocumentIsCoveredByScenarios(t *testing.T) {
+func TestTheDocumentIsCoveredByChecks(t *testing.T) {
 	t.Parallel()
-	for _, missing := range uncovered(document.API()) {
+	for _, missing := range uncovered(t, api.Document) {
 		t.Error(missing)
 	}
 	// The flows are written by hand, and left out where a document lacks the operation.
@@ -93,14 +89,14 @@ func TestWhatIsNotCoveredIsNamed(t *testing.T) {
 	t.Parallel()
 	minLength := fmt.Sprintf("\n          minLength: %d\n", minPassword)
 	for want, change := range map[string][2]string{
-		"ListSessions has no scenario": {
-			"\ncomponents:", "\n  /sessions:\n    get:\n      operationId: ListSessions\n      security: []\n      responses:\n" +
+		"ListSessions has no check": {
+			"\ncomponents:", "\n  /sessions:\n    post:\n      operationId: ListSessions\n      security: []\n      responses:\n" +
 				"        '204':\n          description: None.\ncomponents:",
 		},
 		"LoginRequest/properties/password/multipleOf": {minLength, minLength + "          multipleOf: 3\n"},
 		"LoginRequest/properties/password/pattern":    {minLength, minLength + "          pattern: '^.*$'\n"},
 	} {
-		missing := uncovered(changedDocument(t, change[0], change[1]))
+		missing := uncovered(t, changedText(t, change[0], change[1]))
 		if !slices.ContainsFunc(missing, func(text string) bool { return strings.Contains(text, want) }) {
 			t.Errorf("want %q in %q", want, missing)
 		}
@@ -108,7 +104,7 @@ func TestWhatIsNotCoveredIsNamed(t *testing.T) {
 }
 
 // Each keyword of a schema in a body, in a query and in a header has a scenario that breaks it.
-func TestScenariosBreakEachLimit(t *testing.T) {
+func TestChecksBreakEachLimit(t *testing.T) {
 	t.Parallel()
 	const order = `
   /orders/{id}:
@@ -141,19 +137,19 @@ func TestScenariosBreakEachLimit(t *testing.T) {
         '201': {description: Ordered.}
         '4XX': {description: Refused.}
 components:`
-	doc := changedDocument(t, "\ncomponents:", order)
-	for _, missing := range uncovered(doc) {
+	doc := changedText(t, "\ncomponents:", order)
+	for _, missing := range uncovered(t, doc) {
 		t.Error(missing)
 	}
-	for _, s := range contract.Scenarios(doc) {
-		wantRuleIn(t, changedText(t, "\ncomponents:", order), s.Rule)
+	for _, c := range contract.Plan(doc) {
+		wantRuleIn(t, doc, c.Rule)
 	}
 }
 
 // withMore is the document with two more operations.
-func withMore(t *testing.T) *document.Document {
+func withMore(t *testing.T) []byte {
 	t.Helper()
-	return changedDocument(t, "\ncomponents:", strings.ReplaceAll(`
+	return changedText(t, "\ncomponents:", strings.ReplaceAll(`
   /fixture/password:
     post:
       operationId: FixturePassword
@@ -204,10 +200,10 @@ func fixturePassword(srv *kalshiauthtest.Server, n int) http.Handler {
 }
 
 // An operation that is new in the document needs no scenario of its own.
-func TestScenariosOfANewOperationAreDerived(t *testing.T) {
+func TestChecksOfANewOperationAreDerived(t *testing.T) {
 	t.Parallel()
 	doc := withMore(t)
-	for _, missing := range uncovered(doc) {
+	for _, missing := range uncovered(t, doc) {
 		t.Error(missing)
 	}
 	for name, c := range map[string]struct {
@@ -216,8 +212,8 @@ func TestScenariosOfANewOperationAreDerived(t *testing.T) {
 		want       string // the check that fails
 	}{
 		"a careful server":                       {minPassword + 2, true, ""},
-		"a short new password will do":           {minPassword, true, "FixturePassword refuses a too short new_password"},
-		"an extension that is not true or false": {minPassword + 2, false, "FixtureSession refuses a wrong type of extend"},
+		"a short new password will do":           {minPassword, true, "FixturePassword.new_password.minLength"},
+		"an extension that is not true or false": {minPassword + 2, false, "FixtureSession.query.extend.text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -231,12 +227,13 @@ func TestScenariosOfANewOperationAreDerived(t *testing.T) {
 			for _, authorization := range []bool{false, true} {
 				target := targetOf(srv)
 				target.Schemes = []string{map[bool]string{true: "authorization", false: "cookie"}[authorization]}
-				report, err := contract.RunDocument(t.Context(), target, doc)
+				target.Document = doc
+				report, err := contract.Run(t.Context(), target)
 				if err != nil {
 					t.Fatal(err)
 				}
 				for _, check := range report.Checks {
-					if check.Outcome == contract.Failed && check.Name != c.want && check.Operation == "FixturePassword" {
+					if check.Outcome == contract.Failed && check.ID != c.want && check.Operation == "FixturePassword" {
 						t.Error(check)
 					}
 				}
@@ -250,7 +247,7 @@ func TestScenariosOfANewOperationAreDerived(t *testing.T) {
 }
 
 // A derived scenario may change the password, too, and be the last one that runs.
-func TestRunRestoresThePasswordAfterADerivedScenario(t *testing.T) {
+func TestRunRestoresThePasswordAfterADerivedCheck(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	srv.Handle("POST /fixture/password", fixturePassword(srv, minPassword))
@@ -259,12 +256,13 @@ func TestRunRestoresThePasswordAfterADerivedScenario(t *testing.T) {
 	target := targetOf(srv)
 	broken := false
 	target.OnCheck = func(c contract.Check) {
-		if c.Name == "FixturePassword refuses a too short new_password" {
+		if c.ID == "FixturePassword.new_password.minLength" {
 			broken = c.Outcome == contract.Failed
 			cancel()
 		}
 	}
-	if _, err := contract.RunDocument(ctx, target, withMore(t)); !errors.Is(err, context.Canceled) || !broken {
+	target.Document = withMore(t)
+	if _, err := contract.Run(ctx, target); !errors.Is(err, context.Canceled) || !broken {
 		t.Errorf("%v; the check failed: %t", err, broken)
 	}
 	wantPassword(t, srv)
@@ -274,16 +272,15 @@ func TestRunRestoresThePasswordAfterADerivedScenario(t *testing.T) {
 func TestADocumented429IsNoRefusal(t *testing.T) {
 	t.Parallel()
 	const logout = "        '204':\n          description: Logged out."
-	doc := changedDocument(t, logout, "        '429':\n          description: Wait.\n"+logout)
+	doc := changedText(t, logout, "        '429':\n          description: Wait.\n"+logout)
 	srv := serverWith(t, func(*kalshiauthtest.Server) middleware {
 		return errorsOf("Logout", func(a *reply) { a.fail(429) })
 	})
-	report, err := contract.RunDocument(t.Context(), targetOf(srv), doc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := targetOf(srv)
+	target.Document = doc
+	report := run(t, target)
 	for _, c := range report.Checks {
-		if c.Name == noSession && (c.Outcome != contract.Failed || !strings.Contains(c.Detail, "429, want 400, 401 or 403")) {
+		if c.ID == noSession && (c.Outcome != contract.Failed || !strings.Contains(c.Detail, "429, want 400, 401 or 403")) {
 			t.Error(c)
 		}
 	}
@@ -292,15 +289,18 @@ func TestADocumented429IsNoRefusal(t *testing.T) {
 // Without a mailbox that restores the password, nothing is sent that may change it.
 func TestANewOperationWithPasswordsNeedsAMailbox(t *testing.T) {
 	t.Parallel()
-	seen := &traffic{}
-	srv := serverWith(t, func(*kalshiauthtest.Server) middleware { return seen.watched })
+	seen, tokens := &traffic{}, &memory{}
+	srv := serverWith(t, func(*kalshiauthtest.Server) middleware {
+		return chain(seen.watched, successes("Login", func(a *reply) { tokens.put(field(string(a.body), "token"), "") }))
+	})
 	target := targetOf(srv)
 	target.ResetCode = nil
-	if _, err := contract.RunDocument(t.Context(), target, withMore(t)); err != nil {
-		t.Fatal(err)
-	}
-	if n := seen.count("/fixture/password", "sessions="); n != 1 { // an unknown session
-		t.Errorf("%d changes with a session", n)
+	target.Document = withMore(t)
+	run(t, target)
+	for _, token := range tokens.all() {
+		if n := seen.count("/fixture/password", token[:len(token)-1]); n != 0 {
+			t.Errorf("%d changes with a session", n)
+		}
 	}
 }
 
@@ -315,7 +315,7 @@ func operationOf(r *http.Request) string {
 func TestALimitOfTheDocumentIsTheLimitOfTheChecks(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{2, minPassword, 12, 40} {
-		doc := changedDocument(t, fmt.Sprint("minLength: ", minPassword), fmt.Sprint("minLength: ", limit))
+		doc := changedText(t, fmt.Sprint("minLength: ", minPassword), fmt.Sprint("minLength: ", limit))
 		var mu sync.Mutex
 		short := map[string]bool{} // the operations to which a password with one character too few was sent
 		srv := serverWith(t, func(*kalshiauthtest.Server) middleware {
@@ -324,67 +324,17 @@ func TestALimitOfTheDocumentIsTheLimitOfTheChecks(t *testing.T) {
 				defer mu.Unlock()
 				sent := field(body, "password")
 				short[operationOf(r)] = short[operationOf(r)] || len(sent) == limit-1
-				if sent != "" && sent != password && len(sent) < limit-1 {
-					t.Errorf("with a limit of %d, a password of %d characters was sent", limit, len(sent))
-				}
 				return false
 			})
 		})
-		if _, err := contract.RunDocument(t.Context(), targetOf(srv), doc); err != nil {
-			t.Fatal(err)
-		}
+		target := targetOf(srv)
+		target.Document = doc
+		run(t, target)
 		if !short["Login"] || !short["ResetPasswordConfirm"] {
 			t.Errorf("with a limit of %d, a password of %d characters was sent to %v", limit, limit-1, short)
 		}
 		wantPassword(t, srv)
 	}
-}
-
-// wantRule checks that a JSON pointer leads to something in the document. It follows references.
-func wantRule(t *testing.T, rule string) {
-	t.Helper()
-	wantRuleIn(t, api.Document, rule)
-}
-
-func wantRuleIn(t *testing.T, text []byte, rule string) {
-	t.Helper()
-	var doc any
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		t.Fatal(err)
-	}
-	if err := resolve(doc, rule); err != nil {
-		t.Errorf("the rule %s: %v", rule, err)
-	}
-}
-
-func resolve(doc any, pointer string) error {
-	at := doc
-	path, ok := strings.CutPrefix(pointer, "#/")
-	if !ok {
-		return errors.New("it does not begin with #/")
-	}
-	tokens := strings.Split(path, "/")
-	for i := range tokens {
-		token := strings.NewReplacer("~1", "/", "~0", "~").Replace(tokens[i])
-		switch node := at.(type) {
-		case map[string]any:
-			if ref, ok := node["$ref"].(string); ok {
-				return resolve(doc, ref+"/"+strings.Join(tokens[i:], "/"))
-			}
-			if at, ok = node[token]; !ok {
-				return fmt.Errorf("there is no %s", token)
-			}
-		case []any:
-			n, err := strconv.Atoi(token)
-			if err != nil || n >= len(node) {
-				return fmt.Errorf("there is no item %s", token)
-			}
-			at = node[n]
-		default:
-			return fmt.Errorf("there is nothing below %s", tokens[max(0, i-1)])
-		}
-	}
-	return nil
 }
 
 func TestEveryCheckRestsOnTheDocument(t *testing.T) {

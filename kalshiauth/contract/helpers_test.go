@@ -22,21 +22,25 @@ const (
 // minPassword is the document's limit.
 var minPassword = int(document.API().Spec.Components.Schemas["LoginRequest"].Value.Properties["password"].Value.MinLength)
 
-var credentials = kalshiauth.Credentials{Email: email, Password: password}
+var (
+	credentials = kalshiauth.Credentials{Email: email, Password: password}
+	other       = kalshiauth.Credentials{Email: "other@example.com", Password: "staple horse battery"}
+)
 
-// newServer starts a fake with one account.
+// newServer starts a fake with two accounts.
 func newServer(tb testing.TB, opts ...kalshiauthtest.Option) *kalshiauthtest.Server {
 	tb.Helper()
 	srv := kalshiauthtest.NewServer(opts...)
 	tb.Cleanup(srv.Close)
 	srv.AddUser(email, password)
+	srv.AddUser(other.Email, other.Password)
 	return srv
 }
 
 // targetOf returns a target that allows everything.
 func targetOf(srv *kalshiauthtest.Server) contract.Target {
 	return contract.Target{
-		BaseURL: srv.URL, HTTPClient: srv.Client(), Credentials: credentials, ResetCode: outbox(srv),
+		BaseURL: srv.URL, HTTPClient: srv.Client(), Credentials: credentials, Other: other, ResetCode: outbox(srv),
 	}
 }
 
@@ -71,11 +75,11 @@ func written(t *testing.T, r *contract.Report, f contract.Format) string {
 	return b.String()
 }
 
-// outcomes returns a report's outcomes by the name of the check.
+// outcomes returns a report's outcomes by the ID of the check.
 func outcomes(r *contract.Report) map[string]contract.Outcome {
 	all := map[string]contract.Outcome{}
 	for _, c := range r.Checks {
-		all[c.Name] = c.Outcome
+		all[c.ID] = c.Outcome
 	}
 	return all
 }

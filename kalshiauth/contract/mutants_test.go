@@ -15,25 +15,26 @@ import (
 // A mutant is a server that breaks the contract in one way, and the check that must fail.
 type mutant struct {
 	name   string
-	check  string
+	check  string // the ID of the check that must fail
 	change middleware
 	// stateful is a change that needs the server; it is used instead of change.
 	stateful func(srv *kalshiauthtest.Server) middleware
 }
 
 const (
-	rightPassword  = "Login lets the right password in"
-	wrongPassword  = "Login refuses a wrong password"
-	noBody         = "Login refuses a missing body"
-	badJSON        = "Login refuses malformed JSON"
-	unknownAccount = "Login refuses an unknown account"
-	logout         = "Logout ends a session"
-	noSession      = "Logout refuses a request without a session"
-	knownReset     = "ResetPassword mails a code to a known e-mail"
-	unknownReset   = "ResetPassword answers for an unknown e-mail"
-	badReset       = "ResetPassword refuses a malformed email"
-	unknownCode    = "ResetPasswordConfirm refuses an unknown code"
-	rightCode      = "ResetPasswordConfirm sets a password with the mailed code"
+	rightPassword  = "Login.right"
+	wrongPassword  = "Login.wrong.cut"
+	noBody         = "Login.body.missing"
+	badJSON        = "Login.body.malformed"
+	unknownAccount = "Login.unknown"
+	logout         = "Logout.cookie.ends"
+	noSession      = "Logout.session.none"
+	knownReset     = "ResetPassword.right"
+	unknownReset   = "ResetPassword.unknown"
+	badReset       = "ResetPassword.email.format"
+	unknownCode    = "ResetPasswordConfirm.unknown"
+	rightCode      = "ResetPasswordConfirm.right"
+	changes        = "ResetPasswordConfirm.changes"
 )
 
 // mutants, by what is wrong with them.
@@ -69,23 +70,23 @@ var mutants = []mutant{
 	{name: "an unknown account is 503", check: unknownAccount, change: errorsOf("Login", func(a *reply) { a.fail(503) })},
 	{name: "a missing body is 500", check: noBody, change: whenBody("Login", func(body string) bool { return body == "" }, 500)},
 	{name: "malformed JSON is 500", check: badJSON, change: whenBody("Login", func(body string) bool { return strings.HasSuffix(body, ":") }, 500)},
-	{name: "null is 500", check: "Login refuses a body that is not an object", change: whenBody("Login", func(body string) bool { return body == "null" }, 500)},
+	{name: "null is 500", check: "Login.body.null", change: whenBody("Login", func(body string) bool { return body == "null" }, 500)},
 	{
-		name: "a wrong type is 500", check: "Login refuses a wrong type of email",
+		name: "a wrong type is 500", check: "Login.email.number",
 		change: whenBody("Login", func(body string) bool { return strings.Contains(body, "42") }, 500),
 	},
 	{name: "a missing session is 500", check: noSession, change: errorsOf("Logout", func(a *reply) { a.fail(500) })},
 	{
-		name: "a dead session is 500", check: "Logout refuses a session that has ended",
+		name: "a dead session is 500", check: "Logout.cookie.ends",
 		change: errorsOf("Logout", func(a *reply) { a.fail(500) }),
 	},
 	{name: "a wrong code is 500", check: unknownCode, change: errorsOf("ResetPasswordConfirm", func(a *reply) { a.fail(500) })},
 	{
-		name: "a malformed user ID is 500", check: "ResetPasswordConfirm refuses a malformed user_id",
+		name: "a malformed user ID is 500", check: "ResetPasswordConfirm.user_id.format",
 		change: whenBody("ResetPasswordConfirm", func(body string) bool { return field(body, "user_id") == "x" }, 500),
 	},
 	{
-		name: "a missing user ID is 500", check: "ResetPasswordConfirm refuses a body without user_id",
+		name: "a missing user ID is 500", check: "ResetPasswordConfirm.user_id.missing",
 		change: whenBody("ResetPasswordConfirm", func(body string) bool { return field(body, "user_id") == "" }, 500),
 	},
 	{name: "a reset fails", check: knownReset, change: kalshiauthtest.On("ResetPassword", kalshiauthtest.Status(503))},
@@ -177,7 +178,7 @@ var mutants = []mutant{
 			next.ServeHTTP(w, withBody(r, edited(edited(body, "email", email), "password", password)))
 			return true
 		})},
-	{name: "no password is needed", check: "Login refuses a body without password", change: replaced("Login",
+	{name: "no password is needed", check: "Login.password.missing", change: replaced("Login",
 		func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
 			if field(body, "password") != "" || field(body, "email") == "" {
 				return false
@@ -190,15 +191,15 @@ var mutants = []mutant{
 			*a = reply{204, http.Header{}, nil}
 		}
 	})},
-	{name: "a log-out takes any session", check: "Logout refuses an unknown session", change: changed("Logout", func(r *http.Request, a *reply) {
+	{name: "a log-out takes any session", check: "Logout.session.cookie.unknown", change: changed("Logout", func(r *http.Request, a *reply) {
 		if presented(r) != "" {
 			*a = reply{204, http.Header{}, nil}
 		}
 	})},
-	{name: "a session outlives its log-out", check: "Logout refuses a session that has ended", stateful: immortal(2)},
-	{name: "a session outlives a reset", check: "Logout refuses a session from before a reset", stateful: immortal(1)},
+	{name: "a session outlives its log-out", check: "Logout.cookie.ends", stateful: immortal(2)},
+	{name: "a session outlives a reset", check: changes, stateful: immortal(1)},
 	{name: "a log-out knows no session", check: logout, change: successes("Logout", func(a *reply) { a.fail(401) })},
-	{name: "a code sets any user's password", check: "ResetPasswordConfirm refuses a code for another user", stateful: func(srv *kalshiauthtest.Server) middleware {
+	{name: "a code sets any user's password", check: "ResetPasswordConfirm.code.user", stateful: func(srv *kalshiauthtest.Server) middleware {
 		return replaced("ResetPasswordConfirm", func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
 			if field(body, "user_id") == "" {
 				return false
@@ -215,7 +216,7 @@ var mutants = []mutant{
 			*a = reply{204, http.Header{}, nil}
 		}
 	})},
-	{name: "a code is good twice", check: "ResetPasswordConfirm refuses a used code", stateful: func(*kalshiauthtest.Server) middleware {
+	{name: "a code is good twice", check: changes, stateful: func(*kalshiauthtest.Server) middleware {
 		used := &memory{}
 		return changed("ResetPasswordConfirm", func(r *http.Request, a *reply) {
 			if _, again := used.get(r.URL.Path); again {
@@ -226,7 +227,7 @@ var mutants = []mutant{
 			}
 		})
 	}},
-	{name: "a short password will do", check: "ResetPasswordConfirm refuses a too short password with the mailed code", change: replaced("ResetPasswordConfirm",
+	{name: "a short password will do", check: "ResetPasswordConfirm.known.password.minLength", change: replaced("ResetPasswordConfirm",
 		func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
 			short := field(body, "password")
 			if short == "" || len(short) >= minPassword {
@@ -235,7 +236,7 @@ var mutants = []mutant{
 			next.ServeHTTP(w, withBody(r, edited(body, "password", short+"padding")))
 			return true
 		})},
-	{name: "a confirm does nothing", check: "Login lets the new password in after a reset", stateful: func(srv *kalshiauthtest.Server) middleware {
+	{name: "a confirm does nothing", check: changes, stateful: func(srv *kalshiauthtest.Server) middleware {
 		return replaced("ResetPasswordConfirm", func(w http.ResponseWriter, r *http.Request, body string, _ http.Handler) bool {
 			for _, m := range srv.Outbox() {
 				if strings.Contains(r.URL.Path, m.Code) && field(body, "user_id") == m.UserID && len(field(body, "password")) >= minPassword {
@@ -246,7 +247,7 @@ var mutants = []mutant{
 			return false
 		})
 	}},
-	{name: "the old password stays good", check: "Login refuses the old password after a reset", stateful: func(*kalshiauthtest.Server) middleware {
+	{name: "the old password stays good", check: changes, stateful: func(*kalshiauthtest.Server) middleware {
 		now := &memory{}
 		return chain(
 			replaced("ResetPasswordConfirm", func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
@@ -269,9 +270,9 @@ var mutants = []mutant{
 	{name: "the mailed code is no good", check: rightCode, change: successes("ResetPasswordConfirm", func(a *reply) { a.fail(400) })},
 	{name: "no mail is sent", check: knownReset, change: accepted(func(body string) bool { return field(body, "email") == email })},
 	{name: "a malformed e-mail will do", check: badReset, change: accepted(func(body string) bool { return field(body, "email") == "x" })},
-	{name: "a missing e-mail will do", check: "ResetPassword refuses a body without email", change: accepted(func(body string) bool { return body == "{}" })},
-	{name: "a reset without a body will do", check: "ResetPassword refuses a missing body", change: accepted(func(body string) bool { return body == "" })},
-	{name: "a reset with malformed JSON will do", check: "ResetPassword refuses malformed JSON", change: accepted(func(body string) bool { return body == `{"email":` })},
+	{name: "a missing e-mail will do", check: "ResetPassword.email.missing", change: accepted(func(body string) bool { return body == "{}" })},
+	{name: "a reset without a body will do", check: "ResetPassword.body.missing", change: accepted(func(body string) bool { return body == "" })},
+	{name: "a reset with malformed JSON will do", check: "ResetPassword.body.malformed", change: accepted(func(body string) bool { return body == `{"email":` })},
 
 	// What is not served.
 	{name: "no log-out", check: logout, change: on("Logout", notServed(404))},

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 )
 
 // An Outcome is the result of a [Check].
@@ -57,8 +59,8 @@ type PasswordState string
 const (
 	PasswordUntouched PasswordState = "untouched" // nothing was sent that could change it
 	PasswordKept      PasswordState = "kept"      // the account has it: it was never changed, or is restored
-	PasswordChanged   PasswordState = "changed"   // the account has another one: see Report.NewPassword
-	PasswordUnknown   PasswordState = "unknown"   // the account may have another one: see Report.NewPassword
+	PasswordChanged   PasswordState = "changed"   // the account has another one: see Report.Changed
+	PasswordUnknown   PasswordState = "unknown"   // the account may have another one: see Report.Changed
 )
 
 // A Report contains the checks of [Run] in the order in which they ran. It contains no secret that fmt or Write show.
@@ -73,16 +75,16 @@ type Report struct {
 	Password PasswordState // of the account of Target.Credentials
 	Err      string        // why not all checks ran; "": they did
 
-	newPassword func() string // a func, which fmt does not follow; nil: there is none
+	changed func() []kalshiauth.Credentials // a func, which fmt does not follow; nil: none
 }
 
-// NewPassword returns the password that Run set last, if the account may still have it: if Password is PasswordChanged or
-// PasswordUnknown. Otherwise, it returns "".
-func (r *Report) NewPassword() string {
-	if r.newPassword == nil {
-		return ""
+// Changed returns the accounts that have or may have another password than Run was given, with the password that they
+// have or may have now.
+func (r *Report) Changed() []kalshiauth.Credentials {
+	if r.changed == nil {
+		return nil
 	}
-	return r.newPassword()
+	return r.changed()
 }
 
 // Coverage returns the share of the pairs in Statuses that were seen, from 0 to 1.

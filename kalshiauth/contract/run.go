@@ -1,10 +1,15 @@
 package contract
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
@@ -45,57 +50,93 @@ type Target struct {
 	OnCheck func(Check)
 }
 
-// Time limits of Run.
-const (
-	requestTimeout = 15 * time.Second
-	codeTimeout    = 2 * time.Minute
-)
-
 // Run checks a running server. Failed checks are in the report. An error means that Run could not finish: target is
-// invalid, no server answers there, the server rejects the credentials, or ctx ended.
+// invalid, no server answers there, the server rejects the credentials, or time is over. The report then has the checks
+// that ran by then. It is nil only if target is invalid.
 //
 // Without Credentials, Run uses random passwords, and an e-mail address that cannot exist. With ResetCode, it requests
-// a few mails and changes the password of the account. At the end it restores the original password, even if checks
-// failed or ctx ended.
+// some mails and changes the password of the account. It begins with the password that the account has: if the server
+// refuses that one as the new one, Run sets no other. At the end it restores the original password, even if checks failed
+// or ctx ended. If it cannot, [Report.Changed] returns the password that the account has.
+//
+// If the server asks Run to wait, with a 429 or 503 and a Retry-After of at most two minutes, Run waits and tries again.
 func Run(ctx context.Context, target Target) (*Report, error) { //nolint:gocritic // a struct of options
-	return run(ctx, &target, document.API())
-}
-
-func run(ctx context.Context, target *Target, doc *document.Document) (*Report, error) {
-	r, err := newRunner(target, doc)
+	r, err := newRunner(&target)
 	if err != nil {
 		return nil, fmt.Errorf("contract: Run: %w", err)
 	}
-	for _, s := range scenarios(ctx, r) {
-		sctx := ctx
-		if s.restores {
-			sctx = context.WithoutCancel(ctx)
-		} else if r.fatal != nil || ctx.Err() != nil {
-			continue
-		}
-		check := s.run(sctx, r)
-		r.report.Checks = append(r.report.Checks, check)
-		if target.OnCheck != nil {
-			target.OnCheck(check)
-		}
+	defer func() { r.report.Duration = time.Since(r.report.Started) }()
+	err = r.run(ctx)
+	if err != nil {
+		r.report.Err = r.secrets.Text(err.Error())
+		err = fmt.Errorf("contract: Run: %w", r.secrets.Error(err))
 	}
-	if err := errors.Join(r.fatal, ctx.Err()); err != nil {
-		if n := len(r.report.Checks); n > 0 && r.report.Checks[n-1].Outcome == Failed {
-			last := r.report.Checks[n-1]
-			err = fmt.Errorf("%w; %s: %s", err, last.Name, last.Detail) // the account has another password
-		}
-		return nil, fmt.Errorf("contract: Run: %w", err)
-	}
-	return &r.report, nil
+	return &r.report, err
 }
 
-func newRunner(target *Target, doc *document.Document) (*runner, error) {
+// defaultTimeout is the Target.Timeout of a target without one.
+const defaultTimeout = 15 * time.Minute
+
+func (r *runner) run(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(r.target.Timeout, defaultTimeout))
+	defer cancel()
+	for _, c := range r.checks(limited) {
+		if r.fatal != nil || limited.Err() != nil {
+			break
+		}
+		if c.selected(r.target) {
+			r.add(r.perform(limited, c))
+		}
+	}
+	unlimited, cancelRestore := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
+	defer cancelRestore()
+	if r.main.touched || r.other.touched {
+		r.add(r.perform(unlimited, &check{
+			"restores", "sets the first password again", r.Operation("ResetPasswordConfirm"), "", needsMailbox,
+			func(ctx context.Context, r *runner) error { return r.restoreAll(ctx) },
+		}))
+	}
+	for _, s := range slices.Clone(r.open) {
+		r.end(unlimited, s)
+	}
+	if limited.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("not all checks ran in %v: %w", cmp.Or(r.target.Timeout, defaultTimeout), limited.Err())
+	}
+	return errors.Join(r.fatal, ctx.Err())
+}
+
+// add adds a check to the report.
+func (r *runner) add(c Check) {
+	r.report.Checks = append(r.report.Checks, c)
+	if r.target.OnCheck != nil {
+		r.target.OnCheck(c)
+	}
+}
+
+func newRunner(target *Target) (*runner, error) {
+	doc, err := loadDocument(target.Document)
+	if err != nil {
+		return nil, err
+	}
 	rules, err := newRules(target.BaseURL, doc)
 	if err != nil {
 		return nil, err
 	}
-	if (target.Credentials.Email == "") != (target.Credentials.Password == "") {
-		return nil, errors.New("the credentials lack the e-mail address or the password")
+	for _, a := range []kalshiauth.Credentials{target.Credentials, target.Other} {
+		if (a.Email == "") != (a.Password == "") {
+			return nil, errors.New("the credentials lack the e-mail address or the password")
+		}
+	}
+	if target.Other.Email != "" && (target.Credentials.Email == "" || strings.EqualFold(target.Other.Email, target.Credentials.Email)) {
+		return nil, errors.New("the second account needs a first one, with another e-mail address")
+	}
+	if target.Timeout < 0 {
+		return nil, errors.New("the timeout is negative")
+	}
+	for _, pattern := range slices.Concat(target.Only, target.Skip) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, fmt.Errorf("the pattern %.40q of checks is malformed", pattern)
+		}
 	}
 	client := http.Client{}
 	if target.HTTPClient != nil {
@@ -103,11 +144,43 @@ func newRunner(target *Target, doc *document.Document) (*runner, error) {
 	}
 	client.Jar = nil
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &runner{
-		rules: rules, target: target, client: &client, password: target.Credentials.Password,
-		secrets: redact.Secrets{target.Credentials.Password},
-	}, nil
+	r := &runner{
+		rules: rules, target: target, client: &client, main: newAccount(target.Credentials), other: newAccount(target.Other),
+		secrets: redact.Secrets{
+			target.Credentials.Password, target.Credentials.Email, target.Other.Password, target.Other.Email,
+		},
+		silent: map[string]int{}, hurried: map[string]bool{}, known: map[Violation]bool{},
+		report: Report{
+			Target: rules.base.endpoint(""), Version: version(), Document: doc.Spec.Info.Title + " " + doc.Spec.Info.Version,
+			Started: time.Now(), Statuses: statusCounts(doc), Password: PasswordUntouched,
+		},
+	}
+	for _, scheme := range doc.Schemes {
+		if target.Schemes == nil || slices.Contains(target.Schemes, scheme.ID) {
+			r.schemes = append(r.schemes, scheme)
+		}
+	}
+	for _, name := range target.Schemes {
+		if !slices.ContainsFunc(r.schemes, func(s document.Scheme) bool { return s.ID == name }) {
+			return nil, fmt.Errorf("the document has no security scheme %.40q that uses a cookie or a header", name)
+		}
+	}
+	if len(target.Only) > 0 && !slices.ContainsFunc(r.checks(context.Background()), func(c *check) bool { return c.selected(target) }) {
+		return nil, fmt.Errorf("no check is selected by %q", target.Only)
+	}
+	return r, nil
 }
 
-// inHeader reports whether sessions are presented in a header.
-func (t *Target) inHeader() bool { return len(t.Schemes) == 1 && t.Schemes[0] == "authorization" }
+// version returns the version of this module, or "" if the program does not record it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, module := range append(info.Deps, &info.Main) {
+		if module.Path == "github.com/kalshiauth/kalshiauth-go" {
+			return module.Version
+		}
+	}
+	return ""
+}

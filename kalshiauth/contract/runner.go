@@ -1,189 +1,221 @@
 package contract
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/redact"
 )
 
-// secretLength is the number of characters of a random value, unless its schema requires more or fewer.
-const secretLength = 26
-
-// Why scenarios are skipped.
+// Time limits of Run.
 const (
-	errNoSession = skipError("it needs the session of a log-in")
-	errNoCode    = skipError("it needs a mailed code")
-	errNotReset  = skipError("it needs a reset that has succeeded")
+	requestTimeout = 15 * time.Second
+	codeTimeout    = 2 * time.Minute
+	restoreTimeout = 5 * time.Minute
+	maxWait        = 2 * time.Minute // a longer Retry-After is not waited for
+)
+
+// How often Run tries.
+const (
+	maxTries  = 5 // to send a request that the server answers with a Retry-After
+	maxSilent = 3 // to get an answer of an operation
 )
 
 // A runner is the state of one Run.
 type runner struct {
 	*rules
 
-	target *Target
-	client *http.Client
-	report Report
+	target  *Target
+	schemes []document.Scheme // by which sessions are presented
+	client  *http.Client
+	report  Report
 
-	answered bool  // the server has answered at least one request
-	lost     int   // requests without a response
+	answered bool           // the server has answered at least one request
+	lost     int            // requests without a response
+	silent   map[string]int // those of an operation in a row
+	hurried  map[string]bool
 	fatal    error // why Run cannot continue
 
 	secrets redact.Secrets // not shown in the report
+	main    *account       // of Target.Credentials
+	other   *account       // of Target.Other
+	open    []session      // that were not ended
+	keep    string         // why no check sets another password; "": checks may
+	broken  bool           // keep is a failure
+	noMail  error          // why no mail is waited for; nil: it is
+	untidy  bool           // sessions cannot be logged out
+	issued  issued
 
-	password string  // the account's, as far as Run knows
-	session  session // of the first log-in
-	over     bool    // whether it has been logged out
-	before   session // of a log-in before the reset
-	mailed   mailed  // the last mail
-	used     mailed  // the mail whose code set a password
-	touched  bool    // a request that may have changed the password was sent
-	changed  bool    // a mailed code was accepted
+	// Of the current check.
+	sent  []*sent
+	found []string // violations
+	last  int      // the status of the last response
+	known map[Violation]bool
 }
 
-// session is the secret of a log-in in both forms, as a cookie and as a token.
-type session struct{ cookie, token string }
+// A sent call, and what came back.
+type sent struct {
+	req    *http.Request
+	body   string
+	answer *answer // nil: no response
+	err    error
+}
 
-// mailed is the content of a mail.
-type mailed struct{ code, userID string }
-
-// random returns a new secret.
-func (r *runner) random(length int) string {
-	secret := ""
-	for len(secret) < length {
-		secret += rand.Text()
+// send sends a call and waits for the answer. It waits if the server asks for that with a Retry-After. It follows no
+// redirect. It reports each violation once in a run.
+func (r *runner) send(ctx context.Context, c call) (*answer, error) {
+	a, err := r.deliver(ctx, c)
+	if err != nil {
+		return nil, err
 	}
-	r.secrets = append(r.secrets, secret[:length])
-	return secret[:length]
-}
-
-func randomUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// unknownEmail returns an address without an owner: RFC 2606 reserves the domain.
-func unknownEmail() string {
-	return "kalshiauth-contract-" + strings.ToLower(rand.Text()) + "@example.invalid"
-}
-
-// sample returns a call that follows the document. It has all required values, and only ones unknown to the server.
-func (r *runner) sample(op *document.Operation) call {
-	c := call{op: op, path: map[string]string{}, query: url.Values{}, header: http.Header{}}
-	if schema, _ := op.JSONBody(); schema != nil {
-		c.fields = map[string]any{}
-	}
-	for _, in := range op.Inputs() {
-		switch {
-		case in.In == openapi3.ParameterInPath:
-			c.path[in.Name] = fmt.Sprint(r.value(in.Schema))
-		case in.In != openapi3.ParameterInCookie && in.Required != "":
-			c = c.with(in, r.value(in.Schema))
+	for _, v := range r.checkAnswer(c, a) { //nolint:contextcheck // kin-openapi takes a context and does not use it
+		if !r.known[v] {
+			r.known[v] = true
+			r.found = append(r.found, v.String())
 		}
 	}
-	return c
+	return a, nil
 }
 
-// value returns a value that follows a schema, except for keywords that it does not support.
-func (r *runner) value(s *openapi3.Schema) any {
-	length := max(secretLength, int(s.MinLength)) //nolint:gosec // a length
-	if s.MaxLength != nil {
-		length = min(length, int(*s.MaxLength)) //nolint:gosec // a length
+// expect sends a call whose response must have a wanted status. It reports each violation.
+func (r *runner) expect(ctx context.Context, c call, want wanted) (*answer, error) {
+	a, err := r.deliver(ctx, c)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case len(s.Enum) > 0:
-		return s.Enum[0]
-	case s.Type.Is(openapi3.TypeObject), len(s.AllOf) > 0:
-		fields := map[string]any{}
-		for _, in := range document.Properties(s) {
-			if in.Required != "" {
-				fields[in.Name] = r.value(in.Schema)
+	r.last = a.status
+	var problems []error
+	if !want.includes(c.op, a.status) {
+		problems = append(problems, fmt.Errorf("the answer is %d, want %s", a.status, want.of(c.op)))
+	}
+	if want&undocumented == 0 || a.status/100 == 2 { // the answer to odd input may come from in front of the API
+		for _, v := range r.checkAnswer(c, a) { //nolint:contextcheck // kin-openapi takes a context and does not use it
+			r.known[v] = true
+			problems = append(problems, errors.New(v.String()))
+		}
+	}
+	if len(problems) > 0 {
+		return a, errors.Join(problems...)
+	}
+	return a, r.staysOut(ctx, c, a)
+}
+
+// refused sends calls that must be refused.
+func (r *runner) refused(ctx context.Context, calls ...call) error {
+	return r.refusedAs(ctx, refusal, calls...)
+}
+
+func (r *runner) refusedAs(ctx context.Context, want wanted, calls ...call) error {
+	for _, c := range calls {
+		if _, err := r.expect(ctx, c, want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) checkAnswer(c call, a *answer) []Violation {
+	found := r.checkResponse(c.op, a)
+	if found == nil && c.header.Get("Accept-Encoding") == "" {
+		if problem := unreadable(c.op.ID, a); problem != "" {
+			found = []Violation{{c.op.ID, Response, c.op.Pointer + "/responses", "", problem}}
+		}
+	}
+	r.count(c.op, a.status, len(found) > 0)
+	return found
+}
+
+// deliver sends a call again for as long as the server asks for patience.
+func (r *runner) deliver(ctx context.Context, c call) (*answer, error) {
+	if c.op == nil {
+		return nil, skipError("the document does not have an operation that it needs")
+	}
+	r.hide(c)
+	if err := r.calm(ctx, c); err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		if r.silent[c.op.ID] >= maxSilent {
+			return nil, fmt.Errorf("not sent: %s has not answered %d times in a row", c.op.ID, maxSilent)
+		}
+		a, reused, err := r.once(ctx, c)
+		switch {
+		case err != nil && reused && try == 1 && ctx.Err() == nil:
+			continue // the server closed the connection between two requests
+		case err == nil && try < maxTries && !r.hurried[c.op.ID]:
+			if wait := patience(a, try); wait > 0 && wait <= maxWait && pause(ctx, wait) == nil {
+				continue
 			}
 		}
-		return fields
-	case s.Type.Is(openapi3.TypeArray):
-		return r.items(s, int(s.MinItems)) //nolint:gosec // a length
-	case s.Format == "email":
-		return unknownEmail()
-	case s.Format == "uuid":
-		return randomUUID()
-	case s.Format == "date":
-		return time.Now().Format(time.DateOnly)
-	case s.Format == "date-time":
-		return time.Now().Format(time.RFC3339)
-	case s.Format == "byte":
-		return base64.StdEncoding.EncodeToString([]byte(r.random(length)))
-	case s.Pattern == "" && (s.Type == nil || s.Type.Is(openapi3.TypeString)):
-		return r.random(length)
-	case s.Example != nil:
-		return s.Example
-	case s.Type.Is(openapi3.TypeBoolean):
-		return true
-	case s.Min != nil:
-		return *s.Min
+		r.hurried[c.op.ID] = r.hurried[c.op.ID] || err == nil && patience(a, 1) > 0 // or the run would take hours
+		r.settle(c, a, err)
+		return a, err
+	}
+}
+
+// hide notes the secrets of a call, which the report must not show.
+func (r *runner) hide(c call) {
+	values := slices.Collect(maps.Values(c.path))
+	for _, in := range passwordsOf(c.op) {
+		if password, ok := c.fields[in.Name].(string); ok {
+			values = append(values, password)
+		}
+	}
+	for _, value := range append(values, c.bearer.cookie, c.bearer.token) {
+		if !slices.Contains(r.secrets, value) {
+			r.secrets = append(r.secrets, value)
+		}
+	}
+}
+
+// patience returns how long the server asks to wait before the request is sent again; 0: it does not ask.
+func patience(a *answer, try int) time.Duration {
+	wait := retryAfter(a)
+	if a.status == http.StatusTooManyRequests && wait == 0 && try == 1 {
+		return time.Second
+	}
+	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
+		return wait
 	}
 	return 0
 }
 
-// items returns an array of a given length.
-func (r *runner) items(s *openapi3.Schema, n int) []any {
-	items := []any{}
-	for range n {
-		item := any(0)
-		if s.Items != nil {
-			item = r.value(s.Items.Value)
-		}
-		items = append(items, item)
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err() //nolint:wrapcheck // the caller compares it with nil
 	}
-	return items
 }
 
-// call returns a sample of an operation with some properties of its body set.
-func (r *runner) call(operation string, fields map[string]any) call {
-	op := r.Operation(operation)
-	if op == nil {
-		return call{}
-	}
-	c := r.sample(op)
-	for name, value := range fields {
-		c = c.with(&document.Input{Name: name, In: document.InBody}, value)
-	}
-	return c
-}
-
-// send sends a call. It follows no redirect.
-func (r *runner) send(ctx context.Context, c call) (*answer, error) {
-	if c.op == nil {
-		return nil, skipError("the document does not have an operation that it needs")
-	}
-	var connected, answered atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn:              func(httptrace.GotConnInfo) { connected.Store(true) },
-		GotFirstResponseByte: func() { answered.Store(true) },
-	})
+// once sends a call. reused tells whether the connection had been used before and broke before a response came.
+func (r *runner) once(ctx context.Context, c call) (a *answer, reused bool, err error) {
+	var connected, used, answered atomic.Bool
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req, err := c.request(ctx, r.base)
+	req, err := c.request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn:              func(info httptrace.GotConnInfo) { connected.Store(true); used.Store(info.Reused) },
+		GotFirstResponseByte: func() { answered.Store(true) },
+	}), r.base)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	exchange := &sent{req: req, body: c.body()}
+	r.sent = append(r.sent, exchange)
 	resp, err := r.client.Do(req)
 	r.answered = r.answered || err == nil || answered.Load()
 	if err != nil {
@@ -192,106 +224,75 @@ func (r *runner) send(ctx context.Context, c call) (*answer, error) {
 			err = wrapped.Err
 		}
 		err = fmt.Errorf("no answer: %w", r.secrets.Error(err))
-		r.lost++
+		exchange.err = err
+		if ctx.Err() == nil || req.Context().Err() != nil {
+			r.lost++
+			r.silent[c.op.ID]++
+		}
 		if !r.answered && (!connected.Load() || r.lost == 3) {
 			r.fatal = fmt.Errorf("%s: %w", r.base.Host, err)
 		}
-		return nil, err
+		return nil, used.Load() && !answered.Load(), err
 	}
+	r.silent[c.op.ID] = 0
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err != nil {
-		return nil, fmt.Errorf("the answer is %d, and its body breaks off: %w", resp.StatusCode, r.secrets.Error(err))
-	}
 	got := body{data: data, whole: true}
 	if len(data) > maxBody {
 		got = body{long: true}
 	}
-	return &answer{status: resp.StatusCode, header: resp.Header, body: func() body { return got }}, nil
+	a = &answer{status: resp.StatusCode, header: resp.Header, body: func() body { return got }}
+	exchange.answer = a
+	if err != nil {
+		exchange.err = fmt.Errorf("the answer is %d, and its body breaks off: %w", resp.StatusCode, r.secrets.Error(err))
+		return a, false, exchange.err
+	}
+	return a, false, nil
 }
 
-// login logs in. The session is empty if the response has none.
-func (r *runner) login(ctx context.Context, email, password string) (*answer, session, error) {
-	c := r.call("Login", map[string]any{"email": email, "password": password})
-	a, err := r.send(ctx, c)
-	if err != nil || !success.includes(c.op, a.status) {
-		return a, session{}, err
+// maxShown is the number of bytes of the longest body that a report shows.
+const maxShown = 4 << 10
+
+// shown returns the exchange without secrets. Call it when all secrets of the exchange are known.
+func (s *sent) shown(r *runner) Exchange {
+	hidden := func(name string) bool {
+		name = strings.ToLower(name)
+		return r.IsPassword(name) || strings.Contains(name, "token") || strings.Contains(name, "session")
 	}
-	var s session
-	var body struct {
-		Token string `json:"token"`
+	text := func(data []byte) string {
+		if len(data) > maxShown {
+			return fmt.Sprintf("[%d bytes]", len(data)) // a part could show a part of a secret
+		}
+		return strings.ToValidUTF8(r.secrets.Body(data, hidden), "\ufffd")
 	}
-	if json.Unmarshal(a.body().data, &body) == nil {
-		s.token = body.Token
+	const cookie, setCookie, authorization = "Cookie", "Set-Cookie", "Authorization"
+	secretHeaders := []string{cookie, setCookie, authorization}
+	for _, scheme := range r.Schemes {
+		secretHeaders = append(secretHeaders, scheme.Name)
 	}
-	if cookie, _ := r.sessionCookie(c.op, a.header); cookie != nil {
-		s.cookie = cookie.Value
-		if cookie.Quoted {
-			s.cookie = `"` + s.cookie + `"`
+	x := Exchange{
+		Method: s.req.Method, URL: r.secrets.URL(s.req.URL.String()),
+		RequestHeader: r.secrets.Header(s.req.Header, secretHeaders...), RequestBody: text([]byte(s.body)),
+	}
+	if s.err != nil {
+		x.Error = r.secrets.Text(s.err.Error())
+	}
+	if s.answer != nil {
+		x.Status, x.ResponseHeader = s.answer.status, r.secrets.Header(s.answer.header, secretHeaders...)
+		x.ResponseBody = text(s.answer.body().data)
+	}
+	return x
+}
+
+// count notes a response in the report.
+func (r *runner) count(op *document.Operation, status int, broken bool) {
+	key, _ := documented(op, status)
+	for i := range r.report.Statuses {
+		if s := &r.report.Statuses[i]; s.Operation == op.ID && s.Status == key {
+			s.Seen++
+			if broken {
+				s.Broken++
+			}
 		}
 	}
-	r.secrets = append(r.secrets, s.token, strings.Trim(s.cookie, `"`))
-	// If one form is missing, a check reports that. Use the other one, so that the rest can be checked.
-	s.token, s.cookie = cmp.Or(s.token, s.cookie), cmp.Or(s.cookie, s.token)
-	return a, s, nil
-}
-
-// letsIn reports whether the server accepts a password.
-func (r *runner) letsIn(ctx context.Context, email, password string) bool {
-	_, s, err := r.login(ctx, email, password)
-	if err != nil || s == (session{}) {
-		return false
-	}
-	_, _ = r.logout(ctx, s) // end the session again
-	return true
-}
-
-// logout logs a session out. It presents the session as the target specifies.
-func (r *runner) logout(ctx context.Context, s session) (*answer, error) {
-	c := r.call("Logout", nil)
-	if c.op == nil {
-		return r.send(ctx, c)
-	}
-	return r.send(ctx, c.presenting(s, r.target.inHeader()))
-}
-
-func (r *runner) reset(ctx context.Context, email string) (*answer, error) {
-	return r.send(ctx, r.call("ResetPassword", map[string]any{"email": email}))
-}
-
-// mailCode requests a reset, and gets the mailed code from the target's ResetCode.
-func (r *runner) mailCode(ctx context.Context) (*answer, error) {
-	a, err := r.reset(ctx, r.target.Credentials.Email)
-	if err != nil || a.status >= 300 {
-		return a, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, codeTimeout)
-	defer cancel()
-	code, userID, err := r.target.ResetCode(ctx, r.target.Credentials.Email)
-	r.secrets = append(r.secrets, code)
-	c := r.call("ResetPasswordConfirm", map[string]any{"user_id": userID})
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("the mailed code is not available: %w", r.secrets.Error(err))
-	case code == "" || code == "." || code == "..":
-		return nil, errors.New("the mailed code is not available: there is none")
-	case c.op != nil && c.breaks(ctx, &document.Input{Name: "user_id", In: document.InBody}, r.base):
-		return nil, errors.New("the mailed code is not available: its user ID is not a UUID")
-	}
-	r.mailed = mailed{code, userID}
-	return a, nil
-}
-
-// confirm sets a password with a mailed code. The password must be one of the runner's secrets.
-func (r *runner) confirm(ctx context.Context, m mailed, password string) (*answer, error) {
-	r.touched = true
-	c := r.call("ResetPasswordConfirm", map[string]any{"user_id": m.userID, "password": password})
-	for name := range c.path {
-		c.path[name] = m.code
-	}
-	a, err := r.send(ctx, c)
-	if err != nil || a.status < 300 { // without a response, it may have been set
-		r.changed, r.password = true, password
-	}
-	return a, err
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -169,6 +170,13 @@ func (m *memory) get(key string) (string, bool) {
 	return value, ok
 }
 
+// all returns the keys.
+func (m *memory) all() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.seen))
+}
+
 // chain combines middlewares, the first one outermost.
 func chain(ms ...middleware) middleware {
 	return func(next http.Handler) http.Handler {
@@ -187,8 +195,10 @@ func serverWith(t *testing.T, change func(srv *kalshiauthtest.Server) middleware
 	return srv
 }
 
-// known reports whether a body has the e-mail of the account, or no e-mail.
-func known(body string) bool { return field(body, "email") == email || !strings.Contains(body, "@") }
+// known reports whether a body has the e-mail of an account, or no e-mail.
+func known(body string) bool {
+	return field(body, "email") == email || field(body, "email") == other.Email || !strings.Contains(body, "@")
+}
 
 // whenBody answers requests with some bodies with an error.
 func whenBody(operation string, match func(body string) bool, status int) middleware {

@@ -96,15 +96,13 @@ func (op *Operation) CheckRequest(r *http.Request, params map[string]string, bod
 	return problems
 }
 
-// CheckBody returns where a value, encoded by [json.Marshal], breaks the schema of the operation's JSON body.
+// CheckBody returns where a value, encoded by [json.Marshal], breaks the operation's JSON body.
 func (op *Operation) CheckBody(value any) []Problem {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return []Problem{{op.Pointer + "/requestBody", "", "not a JSON value"}}
 	}
-	r := &http.Request{Method: op.Method, URL: &url.URL{}, Header: http.Header{"Content-Type": {"application/json"}}}
-	problems := op.CheckRequest(r, nil, body)
-	return slices.DeleteFunc(problems, func(p Problem) bool { return p.Rule != op.Pointer+"/requestBody" })
+	return op.CheckBodyText(string(body))
 }
 
 // checkBody returns the problems that prevent a comparison of the body with its schema.
@@ -240,4 +238,11 @@ func isJSON(contentType string) bool {
 	mediaType, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	mediaType = strings.TrimSpace(mediaType)
 	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+}
+
+// CheckBodyText returns where a text breaks the operation's JSON body.
+func (op *Operation) CheckBodyText(text string) []Problem {
+	r := &http.Request{Method: op.Method, URL: &url.URL{}, Header: http.Header{"Content-Type": {"application/json"}}}
+	problems := op.CheckRequest(r, nil, []byte(text))
+	return slices.DeleteFunc(problems, func(p Problem) bool { return p.Rule != op.Pointer+"/requestBody" })
 }

@@ -1,0 +1,369 @@
+package contract
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
+)
+
+// An account is one of the target's.
+type account struct {
+	email     string
+	given     string   // the password that the target has for it
+	passwords []string // that it may have; the last one is the most probable
+	lost      bool     // it may have a password that is not known
+	touched   bool     // something was sent that may have changed the password
+	refused   bool     // its last log-in was refused
+	userIDs   []string // of its log-ins
+	code      mailed   // the last mail, while its code is not used
+}
+
+func newAccount(c kalshiauth.Credentials) *account {
+	return &account{email: c.Email, given: c.Password, passwords: []string{c.Password}}
+}
+
+// present returns the password that the account most probably has.
+func (a *account) present() string { return a.passwords[len(a.passwords)-1] }
+
+// userID returns the ID from the first log-in, or "".
+func (a *account) userID() string {
+	if len(a.userIDs) == 0 {
+		return ""
+	}
+	return a.userIDs[0]
+}
+
+// mayHave notes a password that the account may have from now on.
+func (a *account) mayHave(password string) {
+	a.touched = true
+	a.passwords = append(slices.DeleteFunc(a.passwords, func(p string) bool { return p == password }), password)
+}
+
+// has notes the password that the account has.
+func (a *account) has(password string) { a.passwords, a.lost = []string{password}, false }
+
+// A session is the secret of a log-in in both forms.
+type session struct {
+	cookie, token string
+	owner         *account
+}
+
+// usable reports whether there is a secret.
+func (s session) usable() bool { return s.cookie != "" || s.token != "" }
+
+// mailed is the content of a mail.
+type mailed struct{ code, userID string }
+
+// owner returns the account with an e-mail address, a user ID or a mailed code, or nil.
+func (r *runner) owner(value any) *account {
+	text, _ := value.(string)
+	for _, a := range []*account{r.main, r.other} {
+		if text != "" && (strings.EqualFold(text, a.email) || strings.EqualFold(text, a.userID()) || text == a.code.code) {
+			return a
+		}
+	}
+	return nil
+}
+
+// settle notes what a call has done to the accounts.
+func (r *runner) settle(c call, a *answer, err error) {
+	accepted := a != nil && a.status/100 == 2
+	switch c.op.ID {
+	case "Login":
+		owner := r.owner(c.fields["email"])
+		if owner != nil && a != nil {
+			owner.refused = !accepted
+		}
+		if accepted {
+			r.began(c, owner, a)
+		}
+	case "Logout":
+		if accepted {
+			r.open = slices.DeleteFunc(r.open, func(s session) bool { return s == c.bearer })
+		}
+	case "ResetPassword":
+		if owner := r.owner(c.fields["email"]); owner != nil && accepted {
+			owner.code = mailed{} // the next mail has another one
+		}
+	default:
+		if accepted || err != nil { // without an answer, the password may have been set
+			r.maySet(c)
+		}
+	}
+}
+
+// began notes a new session.
+func (r *runner) began(c call, owner *account, a *answer) {
+	s, userID := r.sessionOf(c, a)
+	s.owner = owner
+	if s.usable() {
+		r.open = append(r.open, s)
+	}
+	if owner != nil && userID != "" {
+		owner.userIDs = append(owner.userIDs, userID)
+		r.secrets = append(r.secrets, userID)
+	}
+	if s.token != "" {
+		r.issued.tokens = append(r.issued.tokens, s.token)
+	}
+}
+
+// maySet notes the passwords that a call may have set.
+func (r *runner) maySet(c call) {
+	owner := r.owner(c.fields["user_id"])
+	for _, value := range c.path {
+		owner = cmp.Or(owner, r.owner(value))
+	}
+	owner = cmp.Or(owner, c.bearer.owner)
+	for _, in := range passwordsOf(c.op) {
+		password, isText := c.fields[in.Name].(string)
+		switch {
+		case owner == nil:
+		case isText:
+			owner.mayHave(password)
+		default:
+			owner.touched, owner.lost = true, true
+		}
+	}
+}
+
+// passwordsOf returns the inputs of an operation that are passwords.
+func passwordsOf(op *document.Operation) []*document.Input {
+	return slices.DeleteFunc(op.Inputs(), func(in *document.Input) bool { return in.In != document.InBody || !isPassword(in.Schema) })
+}
+
+// sessionOf returns the session and the user ID of a log-in. The session is empty if the response has none.
+func (r *runner) sessionOf(c call, a *answer) (s session, userID string) {
+	var body struct {
+		Token  string `json:"token"`
+		UserID string `json:"user_id"`
+	}
+	if json.Unmarshal(a.body().data, &body) == nil {
+		s.token = body.Token
+	}
+	if cookie, _ := r.sessionCookie(c.op, a.header); cookie != nil {
+		s.cookie = cookie.Value
+		if cookie.Quoted {
+			s.cookie = `"` + s.cookie + `"`
+		}
+	}
+	r.secrets = append(r.secrets, s.token, strings.Trim(s.cookie, `"`))
+	// If one form is missing, a check reports that. Use the other one, so that the rest can be checked.
+	s.token, s.cookie = cmp.Or(s.token, s.cookie), cmp.Or(s.cookie, s.token)
+	return s, body.UserID
+}
+
+// calm logs in to an account whose last log-in was refused before a wrong password is tried again, so that no lock
+// counts two of them in a row.
+func (r *runner) calm(ctx context.Context, c call) error {
+	if c.op.ID != "Login" {
+		return nil
+	}
+	owner := r.owner(c.fields["email"])
+	if password, _ := c.fields["password"].(string); owner == nil || !owner.refused || slices.Contains(owner.passwords, password) {
+		return nil
+	}
+	_, err := r.login(ctx, owner)
+	return err
+}
+
+func (r *runner) loginCall(email string, password any) call {
+	return r.call("Login", map[string]any{"email": email, "password": password})
+}
+
+// login logs in to an account with the password that it has. If an earlier call has destroyed that, login resets it.
+func (r *runner) login(ctx context.Context, owner *account) (session, error) {
+	s, err := r.tryLogin(ctx, owner)
+	if err == nil || !owner.touched || !owner.refused || r.keep != "" {
+		return s, err
+	}
+	owner.lost = true
+	if _, _, e := r.set(ctx, owner, owner.given, nil); e != nil {
+		return s, err
+	}
+	return r.tryLogin(ctx, owner)
+}
+
+// stillIn checks that the present password of an account lets in.
+func (r *runner) stillIn(ctx context.Context, owner *account) error {
+	_, err := r.tryLogin(ctx, owner)
+	if err != nil {
+		owner.touched, owner.lost = true, true
+	}
+	return err
+}
+
+func (r *runner) tryLogin(ctx context.Context, owner *account) (s session, err error) {
+	for _, password := range slices.Backward(slices.Clone(owner.passwords)) {
+		c := r.loginCall(owner.email, password)
+		a, e := r.send(ctx, c)
+		if e != nil {
+			return s, fmt.Errorf("a log-in with the right password: %w", e)
+		}
+		if success.includes(c.op, a.status) {
+			owner.has(password)
+			if s, _ = r.sessionOf(c, a); !s.usable() {
+				return s, errors.New("a log-in with the right password gives neither a token nor a cookie")
+			}
+			s.owner = owner
+			return s, nil
+		}
+		err = fmt.Errorf("the answer to a log-in with the right password is %d", a.status)
+	}
+	return s, err
+}
+
+// live returns a session of the account that has not ended. It logs in if there is none.
+func (r *runner) live(ctx context.Context) (session, error) {
+	for _, s := range slices.Backward(r.open) {
+		if s.owner == r.main {
+			return s, nil
+		}
+	}
+	return r.login(ctx, r.main)
+}
+
+// logout logs a session out, by a scheme.
+func (r *runner) logoutCall(s session, scheme document.Scheme) call {
+	c := r.call("Logout", nil)
+	if c.op == nil {
+		return c
+	}
+	return c.presenting(s, scheme, "")
+}
+
+// tidy ends the open sessions except the last one of the account.
+func (r *runner) tidy(ctx context.Context) {
+	kept := len(r.open) - 1
+	for ; kept >= 0 && r.open[kept].owner != r.main; kept-- {
+	}
+	for i, s := range slices.Clone(r.open) {
+		if i != kept {
+			r.end(ctx, s)
+		}
+	}
+}
+
+// end ends a session, unless log-outs fail.
+func (r *runner) end(ctx context.Context, s session) {
+	if len(r.schemes) == 0 || r.untidy {
+		return
+	}
+	a, err := r.send(ctx, r.logoutCall(s, r.schemes[len(r.schemes)-1]))
+	r.untidy = err != nil || a.status/100 == 5
+	r.open = slices.DeleteFunc(r.open, func(o session) bool { return o == s }) // even if it had ended before
+}
+
+// mail has a code mailed to an account, and gets it from the target's ResetCode. A server may limit the mails: then the
+// last mail is an old one.
+func (r *runner) mail(ctx context.Context, owner *account) (m mailed, err error) {
+	if r.noMail != nil { // do not wait for each mail
+		return mailed{}, r.noMail
+	}
+	for try := 0; ; try++ {
+		c := r.call("ResetPassword", map[string]any{"email": owner.email})
+		a, err := r.send(ctx, c)
+		if err != nil {
+			return mailed{}, err
+		}
+		if !success.includes(c.op, a.status) {
+			return mailed{}, fmt.Errorf("the answer to a request for a reset is %d", a.status)
+		}
+		if m, err = r.lastMail(ctx, owner); err != nil {
+			r.noMail = err
+			return mailed{}, err
+		}
+		if !slices.Contains(r.issued.used, m.code) {
+			if !slices.Contains(r.issued.codes, m.code) {
+				r.issued.codes = append(r.issued.codes, m.code)
+			}
+			owner.code = m
+			return m, nil
+		}
+		if try == 0 {
+			c := r.confirmCall(m, owner.present())
+			if a, err := r.send(ctx, c); err == nil && success.includes(c.op, a.status) {
+				r.noMail = errors.New("the mail has a code that was used before, and that still works")
+				return mailed{}, r.noMail
+			}
+		}
+		if wait := time.Second << try; wait > maxWait/2 || pause(ctx, wait) != nil {
+			r.noMail = errors.New("the last mail has a code that was used before: no other mail was sent")
+			return mailed{}, r.noMail
+		}
+	}
+}
+
+// lastMail returns the content of the last mail to an account.
+func (r *runner) lastMail(ctx context.Context, owner *account) (mailed, error) {
+	ctx, cancel := context.WithTimeout(ctx, codeTimeout)
+	defer cancel()
+	code, userID, err := r.target.ResetCode(ctx, owner.email)
+	r.secrets = append(r.secrets, code)
+	c := r.call("ResetPasswordConfirm", map[string]any{"user_id": userID})
+	switch {
+	case err != nil:
+		return mailed{}, fmt.Errorf("the mailed code is not available: %w", r.secrets.Error(err))
+	case code == "" || code == "." || code == "..":
+		return mailed{}, errors.New("the mailed code is not available: there is none")
+	case c.op != nil && c.breaks(ctx, &document.Input{Name: "user_id", In: document.InBody}, r.base):
+		return mailed{}, errors.New("the mailed code is not available: its user ID is not a UUID")
+	}
+	return mailed{code, userID}, nil
+}
+
+// unused returns a mailed code that is not used. It has one mailed if there is none.
+func (r *runner) unused(ctx context.Context, owner *account) (mailed, error) {
+	if owner.code != (mailed{}) {
+		return owner.code, nil
+	}
+	return r.mail(ctx, owner)
+}
+
+func (r *runner) confirmCall(m mailed, password any) call {
+	c := r.call("ResetPasswordConfirm", map[string]any{"user_id": m.userID, "password": password})
+	if c.op != nil {
+		for _, in := range c.op.Inputs() {
+			if in.In == "path" {
+				c = c.with(in, m.code)
+			}
+		}
+	}
+	return c
+}
+
+// set sets a password of an account with a mailed code, and returns the code. edit, if not nil, changes the call.
+func (r *runner) set(ctx context.Context, owner *account, password string, edit func(call) call) (m mailed, a *answer, err error) {
+	owner.touched = true
+	for fresh := owner.code == (mailed{}); ; fresh = true {
+		if m, err = r.unused(ctx, owner); err != nil {
+			return m, nil, err
+		}
+		c := r.confirmCall(m, password)
+		if edit != nil {
+			c = edit(c)
+		}
+		a, err = r.expect(ctx, c, success)
+		switch {
+		case a != nil && success.includes(c.op, a.status):
+			owner.has(password)
+			owner.code = mailed{}
+			r.issued.used = append(r.issued.used, m.code)
+			r.open = slices.DeleteFunc(r.open, func(s session) bool { return s.owner == owner })
+			return m, a, err
+		case fresh || a == nil || a.status/100 != 4:
+			return m, a, err
+		}
+		// The document does not say whether a failed try uses up the code: try another one.
+		r.issued.used = append(r.issued.used, m.code)
+		owner.code = mailed{}
+	}
+}

@@ -1,0 +1,213 @@
+package contract
+
+import (
+	"context"
+	"crypto/md5"  //nolint:gosec // to find secrets that are made with it
+	"crypto/sha1" //nolint:gosec // to find secrets that are made with it
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"math"
+	"math/big"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// issued are the secrets that the server has given out, in this order.
+type issued struct {
+	tokens, codes []string
+	used          []string // codes
+}
+
+// enough is how many secrets show whether one can be guessed from the others.
+const enough = 3
+
+// unguessable checks the tokens of log-ins.
+func unguessableTokens(ctx context.Context, r *runner) error {
+	for range enough {
+		if len(r.issued.tokens) >= enough {
+			break
+		}
+		if _, err := r.login(ctx, r.main); err != nil {
+			return err
+		}
+	}
+	return r.guess(r.issued.tokens)
+}
+
+// unguessableCodes checks the codes of mails.
+func unguessableCodes(ctx context.Context, r *runner) error {
+	for range enough {
+		if len(r.issued.codes) >= enough {
+			break
+		}
+		if _, err := r.mail(ctx, r.main); err != nil {
+			return err
+		}
+	}
+	return r.guess(r.issued.codes)
+}
+
+// guess returns how somebody who knows some secrets and the account could guess the next one.
+func (r *runner) guess(secrets []string) error {
+	if len(secrets) < enough {
+		return skipError("there are too few to compare")
+	}
+	facts := []string{r.main.given, r.main.present()}
+	for _, a := range []*account{r.main, r.other} {
+		local, _, _ := strings.Cut(a.email, "@")
+		facts = append(facts, a.email, strings.ToLower(a.email), local, a.userID(), strings.ReplaceAll(a.userID(), "-", ""))
+	}
+	for i, secret := range secrets {
+		if slices.Contains(secrets[:i], secret) {
+			return errors.New("two of them are the same")
+		}
+	}
+	for _, read := range encodings {
+		plain := make([]string, len(secrets))
+		for i, secret := range secrets {
+			text, ok := read(secret)
+			if !ok {
+				plain = nil
+				break
+			}
+			plain[i] = withoutFacts(text, facts)
+		}
+		if plain == nil {
+			continue
+		}
+		if err := guessTexts(plain); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodings read a secret that may be encoded.
+var encodings = []func(string) (string, bool){
+	func(s string) (string, bool) { return s, true },
+	func(s string) (string, bool) { data, err := hex.DecodeString(s); return string(data), err == nil },
+	func(s string) (string, bool) {
+		data, err := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(s))
+		return string(data), err == nil
+	},
+}
+
+// withoutFacts removes facts of an account from a text, as they are, encoded and hashed.
+func withoutFacts(text string, facts []string) string {
+	for _, fact := range facts {
+		if len(fact) < 4 {
+			continue
+		}
+		m, s1, s256 := md5.Sum([]byte(fact)), sha1.Sum([]byte(fact)), sha256.Sum256([]byte(fact)) //nolint:gosec // see above
+		for _, data := range [][]byte{[]byte(fact), m[:], s1[:], s256[:]} {
+			for _, form := range []string{
+				string(data), hex.EncodeToString(data), base64.RawURLEncoding.EncodeToString(data), base64.RawStdEncoding.EncodeToString(data),
+			} {
+				text = strings.ReplaceAll(text, form, "")
+			}
+		}
+	}
+	return text
+}
+
+// guessTexts returns how the next text could be guessed.
+func guessTexts(texts []string) error {
+	if changing(texts) < 4 {
+		return errors.New("they differ in a few characters only")
+	}
+	for _, form := range fieldForms {
+		if columns := columnsOf(texts, form); columns != nil && !slices.ContainsFunc(columns, unexplained) {
+			return errors.New("they count, or tell the time")
+		}
+	}
+	return nil
+}
+
+// changing returns the length of the longest text without what all texts have in common at both ends.
+func changing(texts []string) int {
+	shortest := slices.MinFunc(texts, func(a, b string) int { return len(a) - len(b) })
+	longest := slices.MaxFunc(texts, func(a, b string) int { return len(a) - len(b) })
+	all := func(has func(s, part string) bool, part string) bool {
+		return !slices.ContainsFunc(texts, func(t string) bool { return !has(t, part) })
+	}
+	begin, end := len(shortest), len(shortest)
+	for !all(strings.HasPrefix, shortest[:begin]) {
+		begin--
+	}
+	for end > len(shortest)-begin || !all(strings.HasSuffix, shortest[len(shortest)-end:]) {
+		end--
+	}
+	return len(longest) - begin - end
+}
+
+// fieldForms are what the parts of a text look like that may be numbers.
+var fieldForms = []*regexp.Regexp{regexp.MustCompile(`[A-Za-z0-9]+`), regexp.MustCompile(`[0-9]+`)}
+
+// columnsOf returns the fields of the texts, the first ones of all texts first. It returns nil unless the rest of the
+// texts is the same.
+func columnsOf(texts []string, form *regexp.Regexp) (columns [][]string) {
+	for i, text := range texts {
+		if form.ReplaceAllString(text, "#") != form.ReplaceAllString(texts[0], "#") {
+			return nil
+		}
+		for j, field := range form.FindAllString(text, -1) {
+			if i == 0 {
+				columns = append(columns, nil)
+			}
+			columns[j] = append(columns[j], field)
+		}
+	}
+	return columns
+}
+
+// unexplained reports whether fields are neither the same nor numbers that count or tell the time.
+func unexplained(fields []string) bool {
+	if len(slices.Compact(slices.Clone(fields))) == 1 {
+		return false
+	}
+	for _, base := range []int{10, 16, 36} {
+		if numbers := numbersOf(fields, base); numbers != nil && (count(fields, numbers, base) || tell(numbers)) {
+			return false
+		}
+	}
+	return true
+}
+
+// numbersOf returns the texts as numbers, or nil.
+func numbersOf(texts []string, base int) (all []*big.Int) {
+	for _, t := range texts {
+		n, ok := new(big.Int).SetString(t, base)
+		if !ok {
+			return nil
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// count reports whether each number is close to the one before, for its number of digits.
+func count(texts []string, numbers []*big.Int, base int) bool {
+	width := len(slices.MaxFunc(texts, func(a, b string) int { return len(a) - len(b) }))
+	near := math.Min(1000, math.Max(1, math.Pow(float64(base), float64(width))/1000))
+	for i := 1; i < len(numbers); i++ {
+		if d := new(big.Int).Sub(numbers[i], numbers[i-1]); d.CmpAbs(big.NewInt(int64(near))) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// tell reports whether each number is a time of these days, in seconds or parts of it.
+func tell(numbers []*big.Int) bool {
+	now := time.Now()
+	units := []int64{now.Unix(), now.UnixMilli(), now.UnixMicro(), now.UnixNano()}
+	return !slices.ContainsFunc(numbers, func(n *big.Int) bool {
+		return !slices.ContainsFunc(units, func(t int64) bool {
+			return n.IsInt64() && math.Abs(float64(t-n.Int64())/float64(t)) < 1e-4
+		})
+	})
+}
