@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
@@ -148,12 +149,14 @@ func earlierCode(ctx context.Context, r *runner) error {
 	if err != nil {
 		return err
 	}
-	later, err := r.mail(ctx, r.main)
-	if err != nil {
-		return err
-	}
-	if earlier == later {
-		return skipError("the server mails one code for two requests")
+	later := earlier
+	for try := 0; later == earlier; try++ { // the server may limit the mails
+		if try == 4 || try > 0 && pause(ctx, time.Second<<(try-1)) != nil {
+			return skipError("the server mails one code for two requests")
+		}
+		if later, err = r.mail(ctx, r.main); err != nil {
+			return err
+		}
 	}
 	if _, _, err := r.set(ctx, r.main, r.main.present(), nil); err != nil {
 		return err

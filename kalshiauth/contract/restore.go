@@ -58,11 +58,11 @@ func (r *runner) restoreAll(ctx context.Context) error {
 		all = append(all, err)
 		state := PasswordKept
 		if err != nil {
-			changed = append(changed, kalshiauth.Credentials{Email: owner.email, Password: owner.present()})
 			state = PasswordUnknown
-			if !owner.lost && len(owner.passwords) == 1 && r.letsIn(ctx, owner, owner.present()) {
+			if r.stillIn(ctx, owner) == nil {
 				state = PasswordChanged
 			}
+			changed = append(changed, kalshiauth.Credentials{Email: owner.email, Password: owner.present()})
 		}
 		if owner == r.main {
 			r.report.Password = state
