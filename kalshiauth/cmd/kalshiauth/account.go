@@ -89,13 +89,7 @@ type account struct {
 }
 
 func newClient(cmd *cli.Command) (*kalshiauth.Client, error) {
-	opts := []kalshiauth.Option{
-		kalshiauth.WithBaseURL(cmd.String("base-url")), kalshiauth.WithUserAgent("kalshiauth"),
-	}
-	if cmd.Bool("insecure-http") {
-		opts = append(opts, kalshiauth.WithInsecureHTTP())
-	}
-	return kalshiauth.New(opts...)
+	return newClientAt("base-url", cmd.String("base-url"), cmd.Bool("insecure-http"))
 }
 
 // newAccount returns the account of the flags, or else the only one that is logged in.
