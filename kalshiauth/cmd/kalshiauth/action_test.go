@@ -118,7 +118,7 @@ func runAction(t *testing.T, inputs map[string]string) (code int, output, output
 		t.Fatal(err)
 	}
 	file := filepath.Join(temp, "outputs")
-	cmd := exec.CommandContext(t.Context(), "bash", filepath.Join(actionFolder, "check.sh"))
+	cmd := exec.CommandContext(t.Context(), "bash", filepath.Join(actionFolder, "check.sh")) //nolint:gosec // our own
 	cmd.Env = append(os.Environ(), "RUNNER_TEMP="+temp, "GITHUB_OUTPUT="+file, "GITHUB_STEP_SUMMARY="+filepath.Join(temp, "summary"))
 	cmd.Env = append(cmd.Env, readAction(t).environment(t, inputs, temp)...)
 	out, err := cmd.CombinedOutput()

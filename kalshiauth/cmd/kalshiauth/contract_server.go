@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,27 +121,30 @@ var answerStatus = regexp.MustCompile(`\bthe answer is (\d{3})\b`)
 
 // hintAtAnswers returns what to change if every answer to the checks says the same, or "".
 func hintAtAnswers(report *contract.Report) string {
-	answers, notFound := 0, 0
+	var statuses []string
 	hint := ""
 	for i := range report.Checks {
-		statuses, texts := answersOf(&report.Checks[i])
-		for _, status := range statuses {
-			answers++
-			if status == "404" {
-				notFound++
-			}
-		}
+		found, texts := answersOf(&report.Checks[i])
+		statuses = append(statuses, found...)
 		if hint == "" {
 			hint = hintAtProtocol(strings.Join(texts, "\n"))
 		}
 	}
 	switch {
-	case answers > 0 && answers == notFound:
+	case all(statuses, "404"):
 		return "Every answer is 404: the base URL may lack a path such as /v1."
+	case all(statuses, "3"):
+		return "Every answer is a redirect: check the scheme, the host and the path of -base-url."
 	case report.Count(contract.Passed) == 0:
 		return hint
 	}
 	return ""
+}
+
+// all reports whether there are statuses, and all of them begin with prefix.
+func all(statuses []string, prefix string) bool {
+	other := func(status string) bool { return !strings.HasPrefix(status, prefix) }
+	return len(statuses) > 0 && !slices.ContainsFunc(statuses, other)
 }
 
 // answersOf returns the statuses of the answers to a check, and texts that may name another protocol.

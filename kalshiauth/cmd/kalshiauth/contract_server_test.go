@@ -175,12 +175,14 @@ func TestContractSaysWhereTheServerSpeaksAnotherProtocol(t *testing.T) {
 	plain := listen(t, fake.Handler(), (*httptest.Server).Start)
 	ssh, alert := greet(t, "SSH-2.0-OpenSSH_9.9\r\n"), greet(t, "\x15\x03\x01\x00\x02\x02\x46")
 	moved := listen(t, http.NotFoundHandler(), (*httptest.Server).Start)
+	redirects := listen(t, http.RedirectHandler("https://"+password, http.StatusMovedPermanently), (*httptest.Server).Start)
 	for _, c := range []struct{ baseURL, want string }{
 		{strings.Replace(plain.URL, "http", "https", 1), "The server speaks http, and the base URL is one of https"},
 		{"http://" + alert, "The server speaks https, and the base URL is one of http"},
 		{"http://" + ssh, "The server does not speak HTTP: check the port"},
 		{"https://" + ssh, "The server does not speak TLS: check the scheme and the port"},
 		{moved.URL, "Every answer is 404: the base URL may lack a path such as /v1"},
+		{redirects.URL, "Every answer is a redirect: check the scheme, the host"},
 		{nobody, "No server listens there"},
 	} {
 		code, stdout, stderr := call{args: []string{"-base-url", c.baseURL}}.run(t)
