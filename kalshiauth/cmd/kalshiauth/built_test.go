@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 )
 
 // built is the file of the command that TestMain builds.
@@ -122,4 +124,18 @@ func writeFile(t *testing.T, name, content string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// logIn logs in with our own client.
+func logIn(t *testing.T, baseURL, password string) error {
+	t.Helper()
+	client, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL), kalshiauth.WithRetries(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := client.Login(t.Context(), kalshiauth.Credentials{Email: email, Password: password})
+	if err == nil {
+		err = client.Logout(t.Context(), session)
+	}
+	return err
 }

@@ -82,6 +82,40 @@ func TestContractStopsWaitingOnAnInterrupt(t *testing.T) {
 	readReport(t, file)
 }
 
+func TestContractRestoresThePasswordOnAnInterrupt(t *testing.T) {
+	t.Parallel()
+	fake, readMail := newMailingFake(t)
+	file := filepath.Join(t.TempDir(), "report.json")
+	c := call{
+		args: []string{"-base-url", fake.URL, "-email", email, "-reset-code-cmd", readMail, "-report", "json=" + file},
+		env:  []string{"KALSHI_PASSWORD=" + password},
+	}
+	cmd, stdout, stderr := c.command(t)
+	interrupted := false // Run sends one request at a time
+	fake.Intercept(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r)
+			if r.Method != http.MethodPut || interrupted || logIn(t, fake.URL, password) == nil {
+				return
+			}
+			interrupted = true // the account has another password now
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Error(err)
+			}
+			<-r.Context().Done()
+		})
+	})
+	_ = cmd.Run()
+	showsNoSecret(t, "the output", stdout.String()+stderr.String())
+	if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("exit %d, printed %q and %q", code, stdout, stderr)
+	}
+	readReport(t, file)
+	if err := logIn(t, fake.URL, password); err != nil || !interrupted {
+		t.Errorf("interrupted: %v; then: %v", interrupted, err)
+	}
+}
+
 func TestContractSendsHeadersAndShowsThemNowhere(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)

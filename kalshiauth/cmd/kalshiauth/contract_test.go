@@ -208,18 +208,24 @@ func TestContractExitsWith1WhereItIsBroken(t *testing.T) {
 	}
 }
 
-func TestContractUsesTheAccountsAndTheResetCodeCommand(t *testing.T) {
-	t.Parallel()
+// newMailingFake starts a fake server, and returns a command that prints the code of its last mail to KALSHI_EMAIL.
+func newMailingFake(t *testing.T) (fake *kalshiauthtest.Server, readMail string) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("the command is one of sh")
+		t.Skip("the command is one of sh, and a process cannot be interrupted")
 	}
-	mails := t.TempDir()
-	fake := newFake(t, kalshiauthtest.WithMailer(func(m kalshiauthtest.Mail) {
-		if err := os.WriteFile(filepath.Join(mails, m.Email), []byte(m.Code+"\n"+m.UserID), 0o600); err != nil {
+	folder := t.TempDir()
+	fake = newFake(t, kalshiauthtest.WithMailer(func(m kalshiauthtest.Mail) {
+		if err := os.WriteFile(filepath.Join(folder, m.Email), []byte(m.Code+"\n"+m.UserID), 0o600); err != nil {
 			t.Error(err)
 		}
 	}))
-	readMail := fmt.Sprintf(`cat '%s'/"$KALSHI_EMAIL"`, mails)
+	return fake, fmt.Sprintf(`cat '%s'/"$KALSHI_EMAIL"`, folder)
+}
+
+func TestContractUsesTheAccountsAndTheResetCodeCommand(t *testing.T) {
+	t.Parallel()
+	fake, readMail := newMailingFake(t)
 	account := []string{"KALSHI_EMAIL=nobody@example.com", "KALSHI_PASSWORD=" + password, "KALSHI_OTHER_PASSWORD=" + otherPassword}
 	args := []string{"-base-url", fake.URL, "-email", email, "-other-email", "other@example.com", "-reset-code-cmd"}
 	code, out, stderr := call{args: append(args, readMail, "-strict"), env: account}.run(t)
