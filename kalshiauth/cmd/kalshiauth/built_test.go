@@ -127,15 +127,15 @@ func writeFile(t *testing.T, name, content string) string {
 }
 
 // logIn logs in with our own client.
-func logIn(t *testing.T, baseURL, password string) error {
+func logIn(ctx context.Context, t *testing.T, baseURL string) error {
 	t.Helper()
 	client, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL), kalshiauth.WithRetries(0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := client.Login(t.Context(), kalshiauth.Credentials{Email: email, Password: password})
+	session, err := client.Login(ctx, kalshiauth.Credentials{Email: email, Password: password})
 	if err == nil {
-		err = client.Logout(t.Context(), session)
+		err = client.Logout(ctx, session)
 	}
 	return err
 }

@@ -95,7 +95,7 @@ func TestContractRestoresThePasswordOnAnInterrupt(t *testing.T) {
 	fake.Intercept(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			next.ServeHTTP(w, r)
-			if r.Method != http.MethodPut || interrupted || logIn(t, fake.URL, password) == nil {
+			if r.Method != http.MethodPut || interrupted || logIn(r.Context(), t, fake.URL) == nil {
 				return
 			}
 			interrupted = true // the account has another password now
@@ -111,7 +111,7 @@ func TestContractRestoresThePasswordOnAnInterrupt(t *testing.T) {
 		t.Errorf("exit %d, printed %q and %q", code, stdout, stderr)
 	}
 	readReport(t, file)
-	if err := logIn(t, fake.URL, password); err != nil || !interrupted {
+	if err := logIn(t.Context(), t, fake.URL); err != nil || !interrupted {
 		t.Errorf("interrupted: %v; then: %v", interrupted, err)
 	}
 }
