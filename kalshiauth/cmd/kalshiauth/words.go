@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -39,4 +42,29 @@ func inWords(err error) error {
 		return nil
 	}
 	return wordedError{functionNames.ReplaceAllString(err.Error(), ""), err}
+}
+
+// hint returns what the user can do about an error, or "".
+func hint(err error) string {
+	var answer *kalshiauth.Error
+	hasAnswer := errors.As(err, &answer)
+	switch {
+	case errors.Is(err, kalshiauth.ErrNoSession):
+		return "Log in first: kalshiauth login -email ADDRESS"
+	case errors.Is(err, kalshiauth.ErrRateLimited), errors.Is(err, kalshiauth.ErrServer):
+		return "The server has a problem: try again later."
+	case errors.Is(err, kalshiauth.ErrUnexpectedResponse): // first: a 401 of this kind says nothing about the password
+		return "This server does not speak the API that this program knows: check -base-url."
+	case hasAnswer && answer.Op == "Login" && errors.Is(err, kalshiauth.ErrUnauthorized):
+		return "Check the e-mail address and the password, or have a new one mailed: kalshiauth reset-password"
+	case hasAnswer && answer.Op == "ResetPasswordConfirm" && errors.Is(err, kalshiauth.ErrBadRequest):
+		return "The code may be wrong, used or too old. Have a new one mailed: kalshiauth reset-password"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The server does not answer: check -base-url and the network, or try again later."
+	}
+	var network *url.Error
+	if errors.As(err, &network) {
+		return "The server cannot be reached: check -base-url and the network."
+	}
+	return ""
 }
