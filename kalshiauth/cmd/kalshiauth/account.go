@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
-	"golang.org/x/term"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/autologin"
@@ -89,13 +86,7 @@ type account struct {
 }
 
 func newClient(cmd *cli.Command) (*kalshiauth.Client, error) {
-	opts := []kalshiauth.Option{
-		kalshiauth.WithBaseURL(cmd.String("base-url")), kalshiauth.WithUserAgent("kalshiauth"),
-	}
-	if cmd.Bool("insecure-http") {
-		opts = append(opts, kalshiauth.WithInsecureHTTP())
-	}
-	return kalshiauth.New(opts...)
+	return newClientAt("base-url", cmd.String("base-url"), cmd.Bool("insecure-http"))
 }
 
 // newAccount returns the account of the flags, or else the only one that is logged in.
@@ -302,62 +293,4 @@ func writeJSON(cmd *cli.Command, v any) error {
 		return fmt.Errorf("writing the output: %w", err)
 	}
 	return nil
-}
-
-// An asker reads secrets from the environment, a terminal or standard input.
-type asker struct {
-	in     io.Reader
-	lines  *bufio.Reader
-	prompt io.Writer
-}
-
-func newAsker(cmd *cli.Command) *asker {
-	root := cmd.Root()
-	return &asker{in: root.Reader, lines: bufio.NewReader(root.Reader), prompt: root.ErrWriter}
-}
-
-// secret reads a secret from an environment variable, a terminal without echo, or the next line of standard input.
-func (a *asker) secret(variable, what string) (string, error) {
-	if value := os.Getenv(variable); value != "" {
-		return value, nil
-	}
-	if file, ok := a.in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		_, _ = fmt.Fprintf(a.prompt, "%s: ", what)
-		value, err := term.ReadPassword(int(file.Fd()))
-		_, _ = fmt.Fprintln(a.prompt)
-		return string(value), err
-	}
-	line, err := a.lines.ReadString('\n')
-	if value := strings.TrimRight(line, "\r\n"); value != "" {
-		return value, nil
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("reading standard input: %w", err)
-	}
-	return "", usageError{fmt.Errorf("%s is missing: set %s, or write it to standard input", what, variable)}
-}
-
-// hint returns what the user can do about an error, or "".
-func hint(err error) string {
-	var answer *kalshiauth.Error
-	hasAnswer := errors.As(err, &answer)
-	switch {
-	case errors.Is(err, kalshiauth.ErrNoSession):
-		return "Log in first: kalshiauth login -email ADDRESS"
-	case errors.Is(err, kalshiauth.ErrRateLimited), errors.Is(err, kalshiauth.ErrServer):
-		return "The server has a problem: try again later."
-	case errors.Is(err, kalshiauth.ErrUnexpectedResponse): // first: a 401 of this kind says nothing about the password
-		return "This server does not speak the API that this program knows: check -base-url."
-	case hasAnswer && answer.Op == "Login" && errors.Is(err, kalshiauth.ErrUnauthorized):
-		return "Check the e-mail address and the password, or have a new one mailed: kalshiauth reset-password"
-	case hasAnswer && answer.Op == "ResetPasswordConfirm" && errors.Is(err, kalshiauth.ErrBadRequest):
-		return "The code may be wrong, used or too old. Have a new one mailed: kalshiauth reset-password"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "The server does not answer: check -base-url and the network, or try again later."
-	}
-	var network *url.Error
-	if errors.As(err, &network) {
-		return "The server cannot be reached: check -base-url and the network."
-	}
-	return ""
 }

@@ -16,25 +16,6 @@ const (
 	password = "correct-horse"
 )
 
-// TestMain gives the tests a configuration folder of their own, and no account.
-func TestMain(m *testing.M) {
-	folder, err := os.MkdirTemp("", "kalshiauth")
-	if err != nil {
-		panic(err)
-	}
-	for _, name := range []string{"XDG_CONFIG_HOME", "HOME", "AppData"} {
-		_ = os.Setenv(name, folder)
-	}
-	for _, name := range []string{
-		"KALSHI_BASE_URL", "KALSHI_EMAIL", "KALSHI_PASSWORD", "KALSHI_NEW_PASSWORD", "KALSHI_RESET_CODE",
-	} {
-		_ = os.Unsetenv(name)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(folder)
-	os.Exit(code)
-}
-
 // shell runs the command against a fake server.
 type shell struct {
 	t    *testing.T

@@ -1,211 +1,185 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
-	"os"
-	"os/exec"
-	"path"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
-	"golang.org/x/term"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
-	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
-func contractCommand() *cli.Command {
+const contractExitCodes = "Exit codes: 0 the contract holds, 1 it is broken, 2 it could not be checked, or a\n" +
+	"flag is wrong."
+
+// contractCommand returns the subcommand. What it writes to lastLine is printed after everything else.
+func contractCommand(lastLine *string) *cli.Command {
 	return &cli.Command{
 		Name:  "contract",
 		Usage: "check that a server does what the OpenAPI document says",
-		Description: "Exit codes: 0 the contract holds, 1 it is broken, 2 the checks could not run (nothing answers at\n" +
-			"the URL, the server refuses the credentials, a wrong flag).\n\n" +
-			"Without -base-url it runs all checks against a fake server of its own. With -base-url it checks a real server.\n" +
+		Description: contractExitCodes + "\n\n" +
+			"Without a subcommand, it is contract run: kalshiauth contract run -h lists its flags.",
+		DefaultCommand: "run",
+		Commands:       []*cli.Command{contractRunCommand(lastLine)},
+	}
+}
+
+func contractRunCommand(lastLine *string) *cli.Command {
+	return &cli.Command{
+		Name:  "run",
+		Usage: "send requests to a running server, and check its answers",
+		Description: contractExitCodes + "\n\n" +
+			"The server is -base-url or the variable KALSHI_BASE_URL. -fake checks a fake server of its own instead.\n" +
 			"Checks that need an account are skipped, unless -email and the variable KALSHI_PASSWORD name one. They permit\n" +
 			"log-ins, and one with a wrong password. Checks that send mail are skipped, unless there is a -reset-code-cmd.\n" +
-			"It permits the account's password to be changed a few times. At the end, the first password is restored.\n\n" +
+			"It permits the account's password to be changed a few times. At the end, the first password is restored. If\n" +
+			"that fails, the last line on standard error shows the password that the account has now.\n\n" +
 			"The reset code command is run by the shell after each reset, with the address in KALSHI_EMAIL. It waits for\n" +
 			"the mail and prints the code and the user ID of its link, with a space between them.\n\n" +
-			"The format github writes annotations and, where GITHUB_STEP_SUMMARY names a file, a table into the summary\n" +
-			"of the job.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "base-url", Usage: "base `URL` of the server, such as " + kalshiauth.DemoURL},
-			&cli.StringFlag{Name: "email", Usage: "`ADDRESS` of an account there", Sources: cli.EnvVars("KALSHI_EMAIL")},
-			&cli.StringFlag{Name: "reset-code-cmd", Usage: "`COMMAND` that prints the mailed CODE and USER_ID"},
-			&cli.BoolFlag{Name: "authorization", Usage: "present the token in the Authorization header, not the cookie"},
-			&cli.StringFlag{Name: "path-prefix", Value: "/v1", Usage: "`PATH` below which the fake server serves; may be empty"},
-			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT` of the report: text, json, junit, github, markdown"},
-			&cli.StringFlag{Name: "output", Usage: "`FILE` for the report, instead of standard output"},
-			&cli.DurationFlag{Name: "timeout", Value: 10 * time.Minute, Usage: "how long all of it may take; 0: no limit"},
+			"Example: kalshiauth contract -base-url http://127.0.0.1:8080/v1 -wait 30s -report text -report html=report.html",
+		Flags:                     contractRunFlags(),
+		DisableSliceFlagSeparator: true, // a header may have a comma
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			line, err := contractRun(ctx, cmd)
+			*lastLine = line
+			return err
 		},
-		Action: checkContract,
 	}
 }
 
-func checkContract(ctx context.Context, cmd *cli.Command) error {
-	root := cmd.Root()
-	format, err := contract.ParseFormat(cmd.String("format"))
+func contractRunFlags() []cli.Flag {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "base-url", Usage: "base `URL` of the server, such as " + kalshiauth.DemoURL +
+			"; or the variable " + baseURLVariable},
+		&cli.BoolFlag{Name: "fake", Usage: "check a fake server that the command starts, with all checks"},
+		&cli.StringFlag{Name: "path-prefix", Value: "/v1", Usage: "`PATH` below which -fake serves; may be empty"},
+		&cli.DurationFlag{Name: "wait", Usage: "how long to wait until the server answers, such as 30s"},
+		&cli.DurationFlag{Name: "timeout", Value: 15 * time.Minute, Usage: "how long all checks may take"},
+		&cli.StringSliceFlag{Name: "only", Usage: "run only checks with this `ID`, or pattern such as 'Login.*'; repeatable"},
+		&cli.StringSliceFlag{Name: "skip", Usage: "leave out checks with this `ID` or pattern; repeatable"},
+		&cli.BoolFlag{Name: "strict", Usage: "fail if a check is skipped"},
+		&cli.StringFlag{Name: "email", Usage: "`ADDRESS` of an account there, whose password is in KALSHI_PASSWORD; " +
+			"or the variable " + emailVariable},
+		&cli.StringFlag{Name: "other-email", Usage: "`ADDRESS` of a second account, whose password is in " +
+			"KALSHI_OTHER_PASSWORD"},
+		&cli.StringFlag{Name: "reset-code-cmd", Usage: "`COMMAND` that prints the mailed CODE and USER_ID"},
+		&cli.StringSliceFlag{Name: "scheme", Usage: "`NAME` of a security scheme of the document, by which to present " +
+			"sessions; repeatable (default: all)"},
+		&cli.StringSliceFlag{Name: "header", Usage: "`HEADER` for each request, such as 'Name: value'; " +
+			"repeatable; secret ones are better in the variable " + headersVariable + ", one in each line"},
+	}
+	return append(append(append(flags, transportFlags()...), documentFlag()), reportFlags()...)
+}
+
+// contractRun checks the target of the flags. It returns the line to print last.
+func contractRun(ctx context.Context, cmd *cli.Command) (lastLine string, err error) {
+	outputs, err := newOutputs(cmd, []destination{{format: contract.FormatText}})
 	if err != nil {
-		return usageError{err}
+		return "", usageError{err}
 	}
-	target := contract.Target{Schemes: []string{map[bool]string{true: "authorization", false: "cookie"}[cmd.Bool("authorization")]}}
-	if cmd.String("base-url") == "" {
-		fake, err := fakeTarget(cmd, &target)
-		if err != nil {
-			return usageError{err}
-		}
-		defer fake.Close()
-	} else if err := realTarget(cmd, &target); err != nil {
-		return usageError{err}
-	}
-	switch timeout := cmd.Duration("timeout"); {
-	case timeout < 0:
-		return usageError{errors.New("-timeout is negative")}
-	case timeout > 0:
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	progress, clearProgress := progressTo(root.ErrWriter)
-	target.OnCheck = progress
-	report, err := contract.Run(ctx, target)
-	clearProgress()
+	server, err := contractTarget(cmd)
 	if err != nil {
-		return notRunError{err}
+		return "", usageError{err}
 	}
-	if err := writeReport(root.Writer, cmd.String("output"), report, format); err != nil {
-		return notRunError{err}
+	defer server.close()
+	report, runErr := server.check(ctx, cmd)
+	server.mask(report)
+	written := outputs.write(cmd, report)
+	if runErr != nil {
+		return passwordLine(report, &server.target), notRunError{errors.Join(runErr, written)}
 	}
-	if summary := os.Getenv("GITHUB_STEP_SUMMARY"); summary != "" && format == contract.FormatGitHub {
-		if err := appendReport(summary, report); err != nil {
-			return notRunError{err}
+	if written != nil {
+		return passwordLine(report, &server.target), notRunError{written}
+	}
+	return passwordLine(report, &server.target), verdict(cmd, report, outputs.minCoverage)
+}
+
+// check waits for the server, and runs the checks. An error means that they could not run; report is never nil.
+func (s *server) check(ctx context.Context, cmd *cli.Command) (report *contract.Report, err error) {
+	started := time.Now()
+	if report, err = s.run(ctx, cmd); report == nil {
+		report = &contract.Report{Target: s.target.BaseURL, Version: version(), Started: started}
+		report.Duration = time.Since(started)
+	}
+	if err == nil {
+		err = nothingChecked(report, s.target.Only)
+	}
+	if err != nil {
+		err = s.explain(err)
+		report.Err = strings.ReplaceAll(err.Error(), "\n", " ")
+	}
+	return report, err
+}
+
+func (s *server) run(ctx context.Context, cmd *cli.Command) (*contract.Report, error) {
+	if err := s.waitFor(ctx, cmd.Duration("wait")); err != nil {
+		return nil, err
+	}
+	progress, clearProgress := progressTo(cmd.Root().ErrWriter)
+	defer clearProgress()
+	s.target.OnCheck = progress
+	ctx, cancel := context.WithTimeout(ctx, s.target.Timeout)
+	defer cancel()
+	started := time.Now()
+	report, err := contract.Run(ctx, s.target)
+	if errors.Is(err, context.DeadlineExceeded) && time.Since(started) >= s.target.Timeout {
+		return report, fmt.Errorf("the checks did not end within -timeout %s: give a longer time, or fewer checks with "+
+			"-only: %w", s.target.Timeout, inWords(err))
+	}
+	return report, inWords(err)
+}
+
+// nothingChecked returns an error if the flags left nothing to check, which must not pass for a contract that holds.
+func nothingChecked(report *contract.Report, only []string) error {
+	for _, pattern := range only {
+		if !matchesCheck(pattern, report.Checks) {
+			return fmt.Errorf("-only %q is the ID of no check: a JSON report lists the IDs", pattern)
 		}
 	}
+	if report.Count(contract.Passed)+report.Count(contract.Failed) > 0 {
+		return nil
+	}
+	if len(report.Checks) == 0 {
+		return errors.New("nothing was checked: -only and -skip leave out all checks")
+	}
+	return fmt.Errorf("nothing was checked: all %d checks were skipped: %s", len(report.Checks), report.Checks[0].Detail)
+}
+
+// verdict returns an error if the contract is broken, or if less was checked than the flags require.
+func verdict(cmd *cli.Command, report *contract.Report, minCoverage float64) error {
+	var problems []string
 	if !report.OK() {
-		return fmt.Errorf("the contract is broken: %s", report)
+		problems = append(problems, "the contract is broken: "+report.String())
 	}
-	return nil
+	if skipped := report.Count(contract.Skipped); cmd.Bool("strict") && skipped > 0 {
+		problems = append(problems, fmt.Sprintf("-strict: %d checks were skipped; the report says what they need", skipped))
+	}
+	if coverage := report.Coverage(); coverage < minCoverage {
+		problems = append(problems, fmt.Sprintf("the coverage is %s, and -min-coverage is %s", percent(coverage),
+			percent(minCoverage)))
+	}
+	if hint := hintAtAnswers(report); hint != "" && len(problems) > 0 {
+		problems = append(problems, hint)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(problems, "\n"))
 }
 
-// realTarget sets target from the flags and the environment.
-func realTarget(cmd *cli.Command, target *contract.Target) error {
-	password := os.Getenv("KALSHI_PASSWORD")
-	if email := cmd.String("email"); email != "" || password != "" {
-		target.Credentials = kalshiauth.Credentials{Email: email, Password: password}
-		if email == "" || password == "" {
-			return errors.New("an account is -email and the variable KALSHI_PASSWORD: one of them is missing")
-		}
+// passwordLine returns the only line that may show a password: that of an account that lost the one it had.
+func passwordLine(report *contract.Report, target *contract.Target) string {
+	password := report.NewPassword()
+	if password == "" {
+		return ""
 	}
-	target.BaseURL = cmd.String("base-url")
-	if cmd.IsSet("path-prefix") {
-		return errors.New("-path-prefix is the fake server's: with -base-url, it is part of the URL")
+	has := "now has"
+	if report.Password != contract.PasswordChanged {
+		has = "may now have"
 	}
-	if command := cmd.String("reset-code-cmd"); command != "" {
-		if target.Credentials.Email == "" {
-			return errors.New("-reset-code-cmd needs an account: -email and the variable KALSHI_PASSWORD")
-		}
-		target.ResetCode = func(ctx context.Context, email string) (code, userID string, err error) {
-			return runResetCode(ctx, command, email, cmd.Root().ErrWriter)
-		}
-	}
-	return nil
-}
-
-// runResetCode runs the user's command that prints a mailed code. Its output is a secret.
-func runResetCode(ctx context.Context, command, email string, stderr io.Writer) (code, userID string, err error) {
-	shell := []string{"sh", "-c"}
-	if runtime.GOOS == "windows" {
-		shell = []string{"cmd", "/C"}
-	}
-	c := exec.CommandContext(ctx, shell[0], shell[1], command) //nolint:gosec // the user's own command
-	c.Env = append(os.Environ(), "KALSHI_EMAIL="+email)
-	c.Stderr = stderr
-	c.WaitDelay = time.Second // for child processes of the command
-	out, err := c.Output()
-	if err != nil {
-		return "", "", fmt.Errorf("-reset-code-cmd: %w", err)
-	}
-	fields := strings.Fields(string(out))
-	if len(fields) != 2 {
-		return "", "", fmt.Errorf("-reset-code-cmd printed %d words, want a code and a user ID", len(fields))
-	}
-	return fields[0], fields[1], nil
-}
-
-// fakeTarget starts a fake server with an account, and sets target to it.
-func fakeTarget(cmd *cli.Command, target *contract.Target) (*kalshiauthtest.Server, error) {
-	if cmd.String("reset-code-cmd") != "" {
-		return nil, errors.New("-reset-code-cmd needs -base-url")
-	}
-	prefix := cmd.String("path-prefix")
-	plain := (&url.URL{Path: prefix}).EscapedPath() == prefix
-	if prefix != "" && (prefix[0] != '/' || prefix == "/" || path.Clean(prefix) != prefix || !plain) {
-		return nil, errors.New("-path-prefix is a path that begins with a slash, and does not end with one, such as /v1")
-	}
-	var opts []kalshiauthtest.Option
-	if prefix != "" {
-		opts = append(opts, kalshiauthtest.WithPathPrefix(prefix))
-	}
-	fake := kalshiauthtest.NewServer(opts...)
-	target.BaseURL = fake.URL
-	target.Credentials = kalshiauth.Credentials{Email: "trader@example.com", Password: rand.Text()}
-	fake.AddUser(target.Credentials.Email, target.Credentials.Password)
-	target.ResetCode = func(context.Context, string) (code, userID string, err error) {
-		mails := fake.Outbox()
-		if len(mails) == 0 {
-			return "", "", errors.New("no mail was sent")
-		}
-		return mails[len(mails)-1].Code, mails[len(mails)-1].UserID, nil
-	}
-	return fake, nil
-}
-
-// writeReport writes the report to a file, or to stdout if name is "".
-func writeReport(stdout io.Writer, file string, report *contract.Report, format contract.Format) error {
-	if file == "" {
-		return report.Write(stdout, format)
-	}
-	var text bytes.Buffer
-	if err := report.Write(&text, format); err != nil {
-		return err
-	}
-	//nolint:gosec // a report has no secret, and CI systems read it
-	if err := os.WriteFile(file, text.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("-output: %w", err)
-	}
-	return nil
-}
-
-// appendReport adds a report in Markdown to the summary of a job.
-func appendReport(file string, report *contract.Report) error {
-	//nolint:gosec // the CI system sets the path
-	out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)
-	}
-	return errors.Join(report.Write(out, contract.FormatMarkdown), out.Close())
-}
-
-// progressTo returns functions that show each check in the last line of a terminal, and that remove the line. If stderr
-// is not a terminal, they do nothing.
-func progressTo(stderr io.Writer) (show func(contract.Check), remove func()) {
-	file, ok := stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return func(contract.Check) {}, func() {}
-	}
-	const clearLine = "\r\x1b[K"
-	done := 0
-	return func(c contract.Check) {
-		done++
-		_, _ = fmt.Fprintf(stderr, "%s%d checks; %s: %s", clearLine, done, c.Name, c.Outcome)
-	}, func() { _, _ = fmt.Fprint(stderr, clearLine) }
+	return fmt.Sprintf("The account %s %s the password %s", target.Credentials.Email, has, password)
 }

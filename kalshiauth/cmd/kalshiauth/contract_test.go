@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,135 +17,195 @@ import (
 // How many checks there are depends on the document.
 var (
 	allPassed = regexp.MustCompile(`(^|\n)[1-9]\d+ passed, 0 failed, 0 skipped\n$`)
-	broken    = regexp.MustCompile(`the contract is broken: [1-9]\d+ passed, 2 failed, [1-9]\d+ skipped\n`)
+	passed    = regexp.MustCompile(`(^|\n)[1-9]\d* passed, 0 failed, \d+ skipped\n$`)
+	broken    = regexp.MustCompile(`the contract is broken: [1-9]\d+ passed, [1-9]\d* failed, [1-9]\d* skipped\n`)
 )
 
-func TestContractChecksItsOwnServer(t *testing.T) {
+// newFake starts a fake server that the built command can check.
+func newFake(t *testing.T, opts ...kalshiauthtest.Option) *kalshiauthtest.Server {
+	t.Helper()
+	fake := kalshiauthtest.NewServer(opts...)
+	t.Cleanup(fake.Close)
+	fake.AddUser(email, password)
+	fake.AddUser("other@example.com", otherPassword)
+	return fake
+}
+
+func TestContractChecksTheFakeServerOnlyWhereItIsAskedTo(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{}, {"-authorization"}, {"-path-prefix", ""}, {"-path-prefix", "/a/b", "-authorization"}, {"-timeout", "0s"},
+		{"-fake"},
+		{"run", "-fake", "-path-prefix", "", "-strict"},
+		{"-fake", "-path-prefix", "/a/b", "-scheme", "authorization"},
+		{"-fake", "-scheme", "cookie", "-scheme", "authorization", "-timeout", "5m"},
 	} {
-		code, out, stderr := runCommand(t, append([]string{"contract"}, args...)...)
+		code, out, stderr := call{args: args, env: []string{"KALSHI_BASE_URL=" + nobody, "KALSHI_EMAIL=" + email}}.run(t)
 		if code != 0 || stderr != "" || !allPassed.MatchString(out) {
 			t.Errorf("%q: exit %d, printed %q and %q", args, code, out, stderr)
 		}
 	}
 }
 
+func TestContractChecksTheServerOfTheFlagOrTheVariable(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	for _, c := range []call{
+		{args: []string{"-base-url", fake.URL}},
+		{args: []string{"run"}, env: []string{"KALSHI_BASE_URL=" + fake.URL}},
+		{args: []string{"-base-url", fake.URL + "/"}, env: []string{"KALSHI_BASE_URL="}}, // the flag comes first
+	} {
+		code, out, stderr := c.run(t)
+		if code != 0 || stderr != "" || !passed.MatchString(out) {
+			t.Errorf("%q: exit %d, printed %q and %q", c.args, code, out, stderr)
+		}
+	}
+	if fake.Requests("Login") == 0 {
+		t.Error("the server was not checked")
+	}
+}
+
 func TestContractSaysHowToUseIt(t *testing.T) {
 	t.Parallel()
-	code, out, _ := runCommand(t, "contract", "-h")
-	for _, want := range []string{"2 the checks could not run", "-base-url URL", "KALSHI_PASSWORD", "-reset-code-cmd COMMAND"} {
-		if code != 0 || !strings.Contains(out, want) {
-			t.Errorf("exit %d; the help does not say %q: %s", code, want, out)
+	out, _ := call{args: []string{"run", "-h"}}.expect(t, 0, "")
+	for _, want := range []string{"2 it could not be checked", "-base-url URL", "KALSHI_PASSWORD", "-reset-code-cmd COMMAND", "Example:"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the help does not say %q: %s", want, out)
+		}
+	}
+	out, _ = call{args: []string{"-h"}}.expect(t, 0, "")
+	for _, sub := range contractCommand(nil).Commands {
+		if !strings.Contains(out, sub.Name+"  ") {
+			t.Errorf("the help does not list %s: %s", sub.Name, out)
 		}
 	}
 }
 
 func TestContractExitsWith1WhereItIsBroken(t *testing.T) {
 	t.Parallel()
-	fake := kalshiauthtest.NewServer()
-	t.Cleanup(fake.Close)
+	fake := newFake(t)
 	fake.Intercept(kalshiauthtest.On("Logout", kalshiauthtest.Status(500)))
 	file := filepath.Join(t.TempDir(), "report.json")
-	code, out, stderr := runCommand(t, "contract", "-base-url", fake.URL, "-format", "json", "-output", file)
+	code, out, stderr := call{args: []string{"-base-url", fake.URL, "-report", "json=" + file}}.run(t)
 	if code != 1 || out != "" || !broken.MatchString(stderr) {
 		t.Errorf("exit %d, printed %q and %q", code, out, stderr)
-	}
-	data, err := os.ReadFile(file) //nolint:gosec // a file of the test
-	if err != nil {
-		t.Fatal(err)
 	}
 	var report struct {
 		OK     bool
 		Failed int
 	}
-	if err := json.Unmarshal(data, &report); err != nil || report.OK || report.Failed != 2 {
-		t.Errorf("the report is %s (%v)", data, err)
+	if err := json.Unmarshal([]byte(readReport(t, file)), &report); err != nil || report.OK || report.Failed < 2 {
+		t.Errorf("the report is %+v (%v)", report, err)
 	}
 }
 
-func TestContractExitsWith2WhereItCannotRun(t *testing.T) {
-	t.Parallel()
-	const nobody = "http://127.0.0.1:1" // no listener gets this port by chance
-	fake := kalshiauthtest.NewServer()
-	t.Cleanup(fake.Close)
-	for want, args := range map[string][]string{
-		"no answer":                            {"-base-url", nobody},
-		"the base URL is not absolute":         {"-base-url", "example.com"},
-		`there is no format "yaml"`:            {"-format", "yaml"},
-		"-path-prefix is a path that":          {"-path-prefix", "/v1/../v2"},
-		"-path-prefix is the fake server's":    {"-base-url", nobody, "-path-prefix", "/v1"},
-		"KALSHI_PASSWORD: one of them":         {"-base-url", nobody, "-email", "trader@example.com"},
-		"-reset-code-cmd needs an account":     {"-base-url", nobody, "-reset-code-cmd", "true"},
-		"-reset-code-cmd needs -base-url":      {"-reset-code-cmd", "true"},
-		"-timeout is negative":                 {"-timeout", "-1s"},
-		"deadline exceeded":                    {"-timeout", "1ns"},
-		"no-such-folder":                       {"-base-url", fake.URL, "-output", filepath.Join("no-such-folder", "x")},
-		"flag provided but not defined: -bass": {"-bass", "x"},
-		"takes no argument":                    {"x"},
-	} {
-		if code, _, stderr := runCommand(t, append([]string{"contract"}, args...)...); code != 2 || !strings.Contains(stderr, want) {
-			t.Errorf("%q: exit %d, printed %q; want 2 and %q", args, code, stderr, want)
-		}
-	}
-}
-
-func TestContractUsesTheAccountAndTheResetCodeCommand(t *testing.T) {
+// newMailingFake starts a fake server, and returns a command that prints the code of its last mail to KALSHI_EMAIL.
+func newMailingFake(t *testing.T) (fake *kalshiauthtest.Server, readMail string) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("the command is one of sh")
+		t.Skip("the command is one of sh, and a process cannot be interrupted")
 	}
-	dir := t.TempDir()
-	mail := filepath.Join(dir, "mail")
-	fake := kalshiauthtest.NewServer(kalshiauthtest.WithMailer(func(m kalshiauthtest.Mail) {
-		if err := os.WriteFile(mail, []byte(m.Code+"\n"+m.UserID), 0o600); err != nil {
+	folder := t.TempDir()
+	fake = newFake(t, kalshiauthtest.WithMailer(func(m kalshiauthtest.Mail) {
+		if err := os.WriteFile(filepath.Join(folder, m.Email), []byte(m.Code+"\n"+m.UserID), 0o600); err != nil {
 			t.Error(err)
 		}
 	}))
-	t.Cleanup(fake.Close)
-	fake.AddUser("trader@example.com", "correct horse")
-	t.Setenv("KALSHI_PASSWORD", "correct horse")
-	t.Setenv("KALSHI_EMAIL", "trader@example.com")
+	return fake, fmt.Sprintf(`cat '%s'/"$KALSHI_EMAIL"`, folder)
+}
 
-	command := `test "$KALSHI_EMAIL" = trader@example.com && cat '` + mail + `'`
-	code, out, stderr := runCommand(t, "contract", "-base-url", fake.URL, "-reset-code-cmd", command)
+func TestContractUsesTheAccountsAndTheResetCodeCommand(t *testing.T) {
+	t.Parallel()
+	fake, readMail := newMailingFake(t)
+	account := []string{"KALSHI_EMAIL=nobody@example.com", "KALSHI_PASSWORD=" + password, "KALSHI_OTHER_PASSWORD=" + otherPassword}
+	args := []string{"-base-url", fake.URL, "-email", email, "-other-email", "other@example.com", "-reset-code-cmd"}
+	code, out, stderr := call{args: append(args, readMail, "-strict"), env: account}.run(t)
 	if code != 0 || stderr != "" || !allPassed.MatchString(out) {
 		t.Errorf("exit %d, printed %q and %q", code, out, stderr)
 	}
-
 	for want, command := range map[string]string{
 		"exit status 7": "exit 7", "printed 3 words": "echo a b c", "printed 0 words": "true",
 	} {
-		code, out, _ := runCommand(t, "contract", "-base-url", fake.URL, "-reset-code-cmd", command)
+		code, out, _ := call{args: append(args, command), env: account}.run(t)
 		if code != 1 || !strings.Contains(out, want) {
 			t.Errorf("%s: exit %d, printed %q; want 1 and %q", command, code, out, want)
 		}
 	}
+	wrong := call{args: []string{"-base-url", fake.URL}, env: []string{"KALSHI_EMAIL=" + email, "KALSHI_PASSWORD=" + otherPassword}}
+	wrong.expect(t, 2, "refuses the credentials with 401")
+}
 
-	t.Setenv("KALSHI_PASSWORD", "another password")
-	code, out, stderr = runCommand(t, "contract", "-base-url", fake.URL)
-	if code != 2 || !strings.Contains(stderr, "refuses the credentials with 401") || strings.Contains(out+stderr, "another password") {
-		t.Errorf("exit %d, printed %q and %q", code, out, stderr)
+func TestContractFailsWhereLessIsCheckedThanRequired(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	call{args: []string{"-base-url", fake.URL}}.expect(t, 0, "")
+	call{args: []string{"-base-url", fake.URL, "-strict"}}.expect(t, 1, "checks were skipped; the report says what they need")
+	call{args: []string{"-fake", "-min-coverage", "0%"}}.expect(t, 0, "")
+	call{args: []string{"-fake", "-min-coverage", "100%"}}.expect(t, 1, "%, and -min-coverage is 100%")
+}
+
+func TestContractSelectsChecks(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-only", "*"}, {"-skip", "Nothing.*"}, {"-only", "*", "-skip", "x"}} {
+		code, out, stderr := call{args: append(args, "-fake")}.run(t)
+		if code != 0 || !passed.MatchString(out) {
+			t.Errorf("%q: exit %d, printed %q and %q", args, code, out, stderr)
+		}
+	}
+}
+
+func TestContractWritesEachReport(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	formats := []string{"text", "json", "junit", "github", "markdown"}
+	for want, base := range map[int]string{0: newFake(t).URL, 2: nobody} {
+		args := []string{"-base-url", base, "-report", "json=-"}
+		for _, format := range formats {
+			args = append(args, "-report", format+"="+filepath.Join(folder, fmt.Sprint(want, format)))
+		}
+		code, out, stderr := call{args: args}.run(t)
+		if code != want || !json.Valid([]byte(out)) {
+			t.Errorf("exit %d, printed %q and %q; want %d and JSON", code, out, stderr, want)
+		}
+		for _, format := range formats {
+			if report := readReport(t, filepath.Join(folder, fmt.Sprint(want, format))); format == "json" && report != out {
+				t.Errorf("two reports differ: %q and %q", report, out)
+			}
+		}
 	}
 }
 
 func TestContractWritesTheSummaryOfAGitHubJob(t *testing.T) {
-	summary := filepath.Join(t.TempDir(), "summary.md")
-	t.Setenv("GITHUB_STEP_SUMMARY", summary)
-	if err := os.WriteFile(summary, []byte("before\n"), 0o600); err != nil {
-		t.Fatal(err)
+	t.Parallel()
+	summary := writeFile(t, "summary.md", "before\n")
+	env := []string{"GITHUB_STEP_SUMMARY=" + summary}
+	call{args: []string{"-fake"}, env: env}.expect(t, 0, "")
+	call{args: []string{"-fake", "-report", "github", "-report", "json=" + filepath.Join(t.TempDir(), "x")}, env: env}.expect(t, 0, "")
+	if text := readReport(t, summary); !strings.HasPrefix(text, "before\n###") || strings.Count(text, "###") != 1 {
+		t.Errorf("the summary is %.100q, want one table of the format github", text)
 	}
-	for _, format := range []string{"text", "github"} {
-		if code, out, stderr := runCommand(t, "contract", "-format", format); code != 0 {
-			t.Errorf("%s: exit %d, printed %q and %q", format, code, out, stderr)
+	env = []string{"GITHUB_STEP_SUMMARY=" + t.TempDir()}
+	call{args: []string{"-fake", "-report", "github"}, env: env}.expect(t, 2, "GITHUB_STEP_SUMMARY: ")
+}
+
+func TestContractPresentsTheSessionByTheScheme(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	cookies := make(chan string, 1000)
+	fake.Intercept(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			cookies <- r.Header.Get("Cookie")
+			next.ServeHTTP(w, r)
+		})
+	})
+	env := []string{"KALSHI_EMAIL=" + email, "KALSHI_PASSWORD=" + password}
+	for scheme, want := range map[string]bool{"cookie": true, "authorization": false} {
+		call{args: []string{"-base-url", fake.URL, "-scheme", scheme}, env: env}.expect(t, 0, "")
+		seen := false
+		for len(cookies) > 0 {
+			seen = <-cookies != "" || seen
 		}
-	}
-	data, err := os.ReadFile(summary) //nolint:gosec // a file of the test
-	if err != nil || !strings.HasPrefix(string(data), "before\n###") || strings.Count(string(data), "###") != 1 {
-		t.Errorf("the summary is %.100q (%v), want one table of the format github", data, err)
-	}
-	t.Setenv("GITHUB_STEP_SUMMARY", t.TempDir())
-	if code, _, stderr := runCommand(t, "contract", "-format", "github"); code != 2 || !strings.Contains(stderr, "SUMMARY") {
-		t.Errorf("a folder: exit %d, printed %q", code, stderr)
+		if seen != want {
+			t.Errorf("%s: a cookie was sent: %v, want %v", scheme, seen, want)
+		}
 	}
 }

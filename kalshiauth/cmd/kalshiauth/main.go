@@ -29,13 +29,25 @@ func main() {
 
 // run is main with the process's arguments and streams as parameters, and its exit code as the result.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var lastLine string
+	code := runCommands(ctx, args, stdin, stdout, stderr, &lastLine)
+	if lastLine != "" {
+		_, _ = fmt.Fprintln(stderr, lastLine)
+	}
+	return code
+}
+
+// runCommands is run, except for the line that is printed after everything else.
+func runCommands(
+	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lastLine *string,
+) int {
 	root := &cli.Command{
 		Name:    "kalshiauth",
 		Usage:   "log in to Kalshi, reset passwords, and test programs that do",
 		Version: version(),
 		Description: "Exit codes: 0 done, 1 failed, 2 not tried (a wrong flag or argument).\n" +
 			"Secrets come from the environment, a terminal or standard input, never from an argument.",
-		Commands:              append(accountCommands(), demoCommand(), serveCommand(), contractCommand()),
+		Commands:              append(accountCommands(), demoCommand(), serveCommand(), contractCommand(lastLine)),
 		EnableShellCompletion: true,
 		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
 			cmd.Hidden = false
@@ -52,10 +64,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return usageError{errors.New("a subcommand is missing")}
 		},
 	}
-	for _, cmd := range append(root.Commands, root) {
+	_ = root.Walk(func(cmd *cli.Command) error {
 		cmd.HideHelpCommand = true
 		cmd.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
-	}
+		return nil
+	})
 	err := root.Run(ctx, args)
 	if err == nil {
 		return 0
@@ -66,11 +79,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		_, _ = fmt.Fprintln(stderr, "Run it with -h for help.")
 		return 2
 	}
-	if hint := hint(err); hint != "" {
-		_, _ = fmt.Fprintln(stderr, hint)
-	}
 	if notRun := (notRunError{}); errors.As(err, &notRun) {
 		return 2
+	}
+	if hint := hint(err); hint != "" {
+		_, _ = fmt.Fprintln(stderr, hint)
 	}
 	return 1
 }

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
+)
+
+// Pauses between two tries of waitFor.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// waitFor waits until the server answers, with any status.
+func (s *server) waitFor(ctx context.Context, limit time.Duration) error {
+	if limit <= 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("the time is over"))
+	defer cancel()
+	client := *s.target.HTTPClient
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	var last error
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := ping(ctx, &client, s.target.BaseURL)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err // the error of a try that was not cut short says more
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("no server answered at %s within -wait %s: %w", s.target.BaseURL, limit, last)
+			}
+			return fmt.Errorf("-wait ended: %w", ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+// ping sends one request. Any answer is good.
+func ping(ctx context.Context, client *http.Client, target string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return fmt.Errorf("the request cannot be made: %w", err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+			err = wrapped.Err // its text repeats the URL
+		}
+		return err
+	}
+	_ = resp.Body.Close()
+	return nil
+}
+
+// explain adds to an error what the user can do about it.
+func (s *server) explain(err error) error {
+	if hint := s.hint(err); hint != "" {
+		err = fmt.Errorf("%w\n%s", err, hint)
+	}
+	return s.secrets.Error(err)
+}
+
+func (s *server) hint(err error) string {
+	if hint := hintAtProtocol(err.Error()); hint != "" {
+		return hint
+	}
+	refused := (*net.OpError)(nil)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "It was interrupted."
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "The server speaks http, and the base URL is one of https: check the scheme and the port of -base-url."
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return "The server's certificate is not trusted: if it is a test server, give its CA with -cacert FILE."
+	case errors.As(err, &refused) && refused.Op == "dial":
+		return "No server listens there: check -base-url, and give a server that starts some time with -wait 30s."
+	}
+	return ""
+}
+
+// speaksTLS are what answers to a plain request say where the port expects TLS. Bytes of TLS begin with 15 03.
+var speaksTLS = regexp.MustCompile(`HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port|` +
+	`malformed HTTP response "\\x15\\x03`)
+
+// hintAtProtocol returns what to change if a text says that the server speaks another protocol, or "".
+func hintAtProtocol(text string) string {
+	switch {
+	case speaksTLS.MatchString(text):
+		return "The server speaks https, and the base URL is one of http: check the scheme and the port of -base-url."
+	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		return "The server speaks http, and the base URL is one of https: check the scheme and the port of -base-url."
+	case strings.Contains(text, "first record does not look like a TLS handshake"):
+		return "The server does not speak TLS: check the scheme and the port of -base-url."
+	case strings.Contains(text, "malformed HTTP response"), strings.Contains(text, "malformed HTTP version"),
+		strings.Contains(text, "malformed HTTP status"):
+		return "The server does not speak HTTP: check the port of -base-url."
+	}
+	return ""
+}
+
+// answerStatus is how the detail of a check names the status of the answer.
+var answerStatus = regexp.MustCompile(`\bthe answer is (\d{3})\b`)
+
+// hintAtAnswers returns what to change if every answer to the checks says the same, or "".
+func hintAtAnswers(report *contract.Report) string {
+	var statuses []string
+	hint := ""
+	for i := range report.Checks {
+		found, texts := answersOf(&report.Checks[i])
+		statuses = append(statuses, found...)
+		if hint == "" {
+			hint = hintAtProtocol(strings.Join(texts, "\n"))
+		}
+	}
+	switch {
+	case all(statuses, "404"):
+		return "Every answer is 404: the base URL may lack a path such as /v1."
+	case all(statuses, "3"):
+		return "Every answer is a redirect: check the scheme, the host and the path of -base-url."
+	case report.Count(contract.Passed) == 0:
+		return hint
+	}
+	return ""
+}
+
+// all reports whether there are statuses, and all of them begin with prefix.
+func all(statuses []string, prefix string) bool {
+	other := func(status string) bool { return !strings.HasPrefix(status, prefix) }
+	return len(statuses) > 0 && !slices.ContainsFunc(statuses, other)
+}
+
+// answersOf returns the statuses of the answers to a check, and texts that may name another protocol.
+func answersOf(c *contract.Check) (statuses, texts []string) {
+	for _, x := range c.Exchanges {
+		if x.Status != 0 {
+			statuses = append(statuses, fmt.Sprint(x.Status))
+		}
+		texts = append(texts, x.Error, x.ResponseBody)
+	}
+	if match := answerStatus.FindStringSubmatch(c.Detail); match != nil && len(c.Exchanges) == 0 {
+		statuses = append(statuses, match[1])
+	}
+	return statuses, append(texts, c.Detail)
+}
