@@ -90,12 +90,12 @@ func contractRun(ctx context.Context, cmd *cli.Command) (lastLine string, err er
 	server.mask(report)
 	written := outputs.write(cmd, report)
 	if runErr != nil {
-		return passwordLine(report, &server.target), notRunError{errors.Join(runErr, written)}
+		return passwordLine(report), notRunError{errors.Join(runErr, written)}
 	}
 	if written != nil {
-		return passwordLine(report, &server.target), notRunError{written}
+		return passwordLine(report), notRunError{written}
 	}
-	return passwordLine(report, &server.target), verdict(cmd, report, outputs.minCoverage)
+	return passwordLine(report), verdict(cmd, report, outputs.minCoverage)
 }
 
 // check waits for the server, and runs the checks. An error means that they could not run; report is never nil.
@@ -106,7 +106,7 @@ func (s *server) check(ctx context.Context, cmd *cli.Command) (report *contract.
 		report.Duration = time.Since(started)
 	}
 	if err == nil {
-		err = nothingChecked(report, s.target.Only)
+		err = nothingChecked(report)
 	}
 	if err != nil {
 		err = s.explain(err)
@@ -122,8 +122,6 @@ func (s *server) run(ctx context.Context, cmd *cli.Command) (*contract.Report, e
 	progress, clearProgress := progressTo(cmd.Root().ErrWriter)
 	defer clearProgress()
 	s.target.OnCheck = progress
-	ctx, cancel := context.WithTimeout(ctx, s.target.Timeout)
-	defer cancel()
 	started := time.Now()
 	report, err := contract.Run(ctx, s.target)
 	if errors.Is(err, context.DeadlineExceeded) && time.Since(started) >= s.target.Timeout {
@@ -134,12 +132,7 @@ func (s *server) run(ctx context.Context, cmd *cli.Command) (*contract.Report, e
 }
 
 // nothingChecked returns an error if the flags left nothing to check, which must not pass for a contract that holds.
-func nothingChecked(report *contract.Report, only []string) error {
-	for _, pattern := range only {
-		if !matchesCheck(pattern, report.Checks) {
-			return fmt.Errorf("-only %q is the ID of no check: a JSON report lists the IDs", pattern)
-		}
-	}
+func nothingChecked(report *contract.Report) error {
 	if report.Count(contract.Passed)+report.Count(contract.Failed) > 0 {
 		return nil
 	}
@@ -171,15 +164,15 @@ func verdict(cmd *cli.Command, report *contract.Report, minCoverage float64) err
 	return errors.New(strings.Join(problems, "\n"))
 }
 
-// passwordLine returns the only line that may show a password: that of an account that lost the one it had.
-func passwordLine(report *contract.Report, target *contract.Target) string {
-	password := report.NewPassword()
-	if password == "" {
-		return ""
+// passwordLine returns the only line that may show passwords: those of accounts that lost the one they had.
+func passwordLine(report *contract.Report) string {
+	var accounts []string
+	for _, changed := range report.Changed() {
+		has := "may now have"
+		if report.Password == contract.PasswordChanged {
+			has = "now has"
+		}
+		accounts = append(accounts, fmt.Sprintf("The account %s %s the password %s", changed.Email, has, changed.Password))
 	}
-	has := "now has"
-	if report.Password != contract.PasswordChanged {
-		has = "may now have"
-	}
-	return fmt.Sprintf("The account %s %s the password %s", target.Credentials.Email, has, password)
+	return strings.Join(accounts, "; ")
 }
