@@ -146,7 +146,8 @@ func (r *runner) sessionOf(c call, a *answer) (s session, userID string) {
 		Token  string `json:"token"`
 		UserID string `json:"user_id"`
 	}
-	if json.Unmarshal(a.body().data, &body) == nil {
+	plain, _ := decoded(a.header, a.body(), func(string) bool { return true })
+	if json.Unmarshal(plain.data, &body) == nil {
 		s.token = body.Token
 	}
 	if cookie, _ := r.sessionCookie(c.op, a.header); cookie != nil {

@@ -45,7 +45,7 @@ type responseWriter struct {
 // commit records the status and the headers when they are sent. It ignores informational responses.
 func (w *responseWriter) commit(status int) {
 	if w.exchange.response == nil && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.exchange.response = &answer{status: status, header: canonical(w.Header()), body: w.body.body}
+		w.exchange.response = &answer{status: status, header: canonical(w.Header()), body: w.body.body, request: w.exchange.request.Header}
 	}
 }
 

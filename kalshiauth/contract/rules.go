@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -51,9 +52,10 @@ func newRules(rawBaseURL string, doc *document.Document) (*rules, error) {
 
 // An answer is a response.
 type answer struct {
-	status int
-	header http.Header
-	body   func() body // what was captured so far
+	status  int
+	header  http.Header
+	body    func() body // what was captured so far
+	request http.Header // of the request; only Accept-Encoding matters
 }
 
 // find returns the operation of a request, or what is undocumented about it. path is escaped, below the base URL.
@@ -92,7 +94,7 @@ func (r *rules) shownPath(path string) string {
 
 // checkRequest returns how a request breaks the contract. sent is its body; req has its header and its query.
 func (*rules) checkRequest(op *document.Operation, params map[string]string, req *http.Request, sent body) []Violation {
-	sent = readable(req.Header, sent)
+	sent, codingProblem := decoded(req.Header, sent, func(string) bool { return true })
 	data, rule := sent.data, op.Pointer+"/requestBody"
 	if !sent.whole {
 		data = []byte("null") // so that the rest of the request is checked
@@ -104,6 +106,13 @@ func (*rules) checkRequest(op *document.Operation, params map[string]string, req
 	hasContentProblem := slices.ContainsFunc(problems, func(p document.Problem) bool { return p.Rule == rule+"/content" })
 	if sent.long && op.Operation.RequestBody != nil && !hasContentProblem {
 		problems = append(problems, document.Problem{Rule: rule, Found: tooLong})
+	}
+	switch {
+	case op.Operation.RequestBody == nil:
+	case codingProblem != "":
+		problems = append(problems, document.Problem{Rule: rule, Place: "Content-Encoding", Found: codingProblem})
+	case sent.whole && !utf8.Valid(sent.data) && !hasContentProblem:
+		problems = append(problems, document.Problem{Rule: rule, Found: notUTF8})
 	}
 	schemes, required := op.Security()
 	presented := slices.ContainsFunc(schemes, func(s document.Scheme) bool { return presents(req, s) })
@@ -162,8 +171,11 @@ func (r *rules) checkResponse(op *document.Operation, a *answer) []Violation {
 		}}
 	}
 	rule += "/" + key
-	got := readable(a.header, a.body())
-	problem, place := bodyProblem(spec.Content, a.header, got)
+	got, problem := decoded(a.header, a.body(), func(coding string) bool { return accepts(a.request, coding) })
+	place := "Content-Encoding"
+	if problem == "" {
+		problem, place = bodyProblem(spec.Content, a.header, got)
+	}
 	var problems []document.Problem
 	if found, at := r.errorProblem(a, got, problem, place); a.status >= 400 && found != "" {
 		problems = append(problems, document.Problem{Rule: rule, Place: at, Found: found})
@@ -217,15 +229,9 @@ func list(words []string, last string) string {
 	return strings.Join(words, "")
 }
 
-// readable returns a body, or an empty one if it is compressed.
-func readable(header http.Header, b body) body {
-	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return body{}
-	}
-	return b
-}
-
 var tooLong = fmt.Sprintf("a body of more than %d KiB", maxBody>>10)
+
+const notUTF8 = "the body is not UTF-8" // which JSON requires (RFC 8259)
 
 // bodyProblem returns why the body of a response cannot be compared with its schema, and where that is. It returns ""
 // where content is empty, and where too little is known of the body.
@@ -240,6 +246,8 @@ func bodyProblem(content openapi3.Content, header http.Header, got body) (proble
 		return tooLong, ""
 	case got.whole && len(got.data) == 0:
 		return "the body is empty", ""
+	case got.whole && !utf8.Valid(got.data):
+		return notUTF8, ""
 	case got.whole && !json.Valid(got.data): // kin-openapi ignores what follows the first value
 		return "the body is not one JSON value", ""
 	}
@@ -293,6 +301,9 @@ func (r *rules) cookieProblem(op *document.Operation, header http.Header, got bo
 		}
 		return fmt.Sprintf("no cookie %s that a browser would send to %s", r.cookie, missing)
 	}
+	if problem := unstorable(cookie, (&http.Response{Header: header}).Cookies()); problem != "" {
+		return problem
+	}
 	var login struct {
 		Token string `json:"token"`
 	}
@@ -304,6 +315,23 @@ func (r *rules) cookieProblem(op *document.Operation, header http.Header, got bo
 		return ""
 	}
 	return fmt.Sprintf("the cookie %s is not the token", r.cookie)
+}
+
+// maxCookie is how many bytes the name and the value of a cookie may have, or browsers do not store it (RFC 6265bis).
+const maxCookie = 4096
+
+// unstorable returns why no browser stores a cookie that a response sets, or "".
+func unstorable(stored *http.Cookie, set []*http.Cookie) string {
+	for _, c := range set {
+		switch {
+		case c.Name != stored.Name || c.Value != stored.Value:
+		case len(c.Name)+len(c.Value) > maxCookie:
+			return fmt.Sprintf("the cookie %s has more than %d bytes, and no browser stores it", c.Name, maxCookie)
+		case (c.SameSite == http.SameSiteNoneMode || c.Partitioned) && !c.Secure:
+			return fmt.Sprintf("the cookie %s is SameSite=None or Partitioned, and not Secure: browsers do not store it", c.Name)
+		}
+	}
+	return ""
 }
 
 // sessionCookie returns the cookie that a browser would send to each operation that takes it, after a response of op

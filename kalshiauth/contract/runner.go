@@ -127,7 +127,7 @@ func (r *runner) refusedAs(ctx context.Context, want wanted, calls ...call) erro
 
 func (r *runner) checkAnswer(c call, a *answer) []Violation {
 	found := r.checkResponse(c.op, a)
-	if found == nil && c.header.Get("Accept-Encoding") == "" {
+	if found == nil && len(codingsOf(a.header)) == 0 {
 		if problem := unreadable(c.op.ID, a); problem != "" {
 			found = []Violation{{c.op.ID, Response, c.op.Pointer + "/responses", "", problem}}
 		}
@@ -241,7 +241,7 @@ func (r *runner) once(ctx context.Context, c call) (a *answer, reused bool, err 
 	if len(data) > maxBody {
 		got = body{long: true}
 	}
-	a = &answer{status: resp.StatusCode, header: resp.Header, body: func() body { return got }}
+	a = &answer{status: resp.StatusCode, header: resp.Header, body: func() body { return got }, request: req.Header}
 	exchange.answer = a
 	if err != nil {
 		exchange.err = fmt.Errorf("the answer is %d, and its body breaks off: %w", resp.StatusCode, r.secrets.Error(err))

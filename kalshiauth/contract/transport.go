@@ -33,7 +33,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err //nolint:wrapcheck // a transport's errors are http.Client's to wrap
 	}
 	passed := &capture{length: resp.ContentLength}
-	x.response = &answer{status: resp.StatusCode, header: resp.Header.Clone(), body: passed.body}
+	x.response = &answer{status: resp.StatusCode, header: resp.Header.Clone(), body: passed.body, request: x.request.Header}
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil || resp.Body == http.NoBody {
 		passed.end()
 		x.end() // there is no body, or it is a connection, which the caller uses
