@@ -349,7 +349,7 @@ func TestWriteSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 	got, err := contract.ParseFormat("Text")
-	if got != "" || err == nil || !strings.HasSuffix(err.Error(), "the formats are github, json, junit, markdown, text") {
+	if got != "" || err == nil || !strings.HasSuffix(err.Error(), "the formats are github, html, json, junit, markdown, text") {
 		t.Error(got, err)
 	}
 }

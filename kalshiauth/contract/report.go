@@ -127,11 +127,12 @@ const (
 	FormatJUnit    Format = "junit"    // the XML that CI systems read: valid by the schemas of Jenkins and Apache Ant
 	FormatGitHub   Format = "github"   // workflow commands: an annotation for each failed check, and one with the counts
 	FormatMarkdown Format = "markdown" // tables, for a job's summary
+	FormatHTML     Format = "html"     // one page without scripts, which loads nothing, with all requests and answers
 )
 
 var writers = map[Format]func(*Report) ([]byte, error){
 	FormatText: (*Report).text, FormatJSON: (*Report).json, FormatJUnit: (*Report).junit, FormatGitHub: (*Report).github,
-	FormatMarkdown: (*Report).markdown,
+	FormatMarkdown: (*Report).markdown, FormatHTML: (*Report).html,
 }
 
 // ParseFormat returns the format with a name, such as "junit". It fails if there is none.

@@ -140,7 +140,7 @@ func message(header http.Header, body string) string {
 		}
 	}
 	if body != "" {
-		b.WriteString("\n" + strings.ReplaceAll(body, "\r\n", "\n"))
+		b.WriteString("\n" + body)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -186,8 +186,9 @@ func appendMessage(lines []string, prefix, text string) []string {
 // oneLine makes line breaks and tabs spaces.
 var oneLine = strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ").Replace
 
-// printable escapes what does not print, except for line breaks and tabs, as JSON does.
+// printable escapes what does not print, except for line breaks and tabs, as JSON does. It makes "\r\n" a "\n".
 func printable(text []byte) []byte {
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	var b bytes.Buffer
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)

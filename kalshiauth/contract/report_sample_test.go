@@ -1,14 +1,19 @@
 package contract_test
 
 import (
+	"flag"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
+
+var sampleFile = flag.String("sample", "", "a file for the HTML report of a broken server")
 
 // sampleReport returns what the report of a broken server looks like. The server accepts a truncated token.
 func sampleReport() *contract.Report {
@@ -79,4 +84,14 @@ func sampleReport() *contract.Report {
 		}
 	}
 	return report
+}
+
+func TestWriteSampleReport(t *testing.T) {
+	t.Parallel()
+	if *sampleFile == "" {
+		t.Skip("-sample is not given")
+	}
+	if err := os.WriteFile(*sampleFile, []byte(written(t, sampleReport(), contract.FormatHTML)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
