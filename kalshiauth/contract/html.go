@@ -55,6 +55,7 @@ type htmlCount struct {
 type htmlCheck struct {
 	*Check
 	Anchor    string
+	Open      bool
 	Mark      string
 	Elapsed   string
 	Time      string
@@ -80,6 +81,9 @@ type htmlRow struct {
 	Cells     []*StatusCount
 }
 
+// maxOpen is the number of failed checks that are unfolded, so that a page with many of them can be looked over.
+const maxOpen = 5
+
 var htmlMarks = map[Outcome]string{Passed: "✓", Failed: "✗", Skipped: "–"}
 
 func (r *Report) html() ([]byte, error) {
@@ -99,6 +103,7 @@ func (r *Report) html() ([]byte, error) {
 	for i := range r.Checks {
 		c := newHTMLCheck(&r.Checks[i], i)
 		if c.Outcome == Failed {
+			c.Open = len(page.Failed) < maxOpen
 			page.Failed = append(page.Failed, c)
 		}
 		j := slices.IndexFunc(page.Groups, func(g htmlGroup) bool { return g.Operation == c.Operation })

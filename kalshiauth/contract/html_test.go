@@ -134,8 +134,8 @@ func TestHTMLShowsEachCheckOnce(t *testing.T) {
 	t.Parallel()
 	for name, report := range reports {
 		html := written(t, report, contract.FormatHTML)
-		for o, closed := range map[contract.Outcome]string{contract.Passed: ">", contract.Skipped: ">", contract.Failed: " open>"} {
-			details := regexp.MustCompile(`<details class="check ` + string(o) + `" id="check-\d+"` + closed)
+		for o, end := range map[contract.Outcome]string{contract.Passed: ">", contract.Skipped: ">", contract.Failed: " open>"} {
+			details := regexp.MustCompile(`<details class="check ` + string(o) + `" id="check-\d+"` + end)
 			if n := len(details.FindAllString(html, -1)); n != report.Count(o) {
 				t.Errorf("%s: %d checks are %s, want %d", name, n, o, report.Count(o))
 			}
@@ -154,6 +154,16 @@ func TestHTMLShowsEachCheckOnce(t *testing.T) {
 	failed, matrix, all := strings.Index(html, `id="failed"`), strings.Index(html, `id="coverage"`), strings.Index(html, `id="checks"`)
 	if failed < 0 || matrix < failed || all < matrix {
 		t.Errorf("the order is %d, %d, %d", failed, matrix, all)
+	}
+}
+
+func TestHTMLOpensOnlyTheFirstOfManyFailedChecks(t *testing.T) {
+	t.Parallel()
+	check := contract.Check{ID: "Login.x", Name: "n", Operation: "Login", Outcome: contract.Failed, Detail: "d", Rule: "r"}
+	html := written(t, &contract.Report{Checks: slices.Repeat([]contract.Check{check}, 12)}, contract.FormatHTML)
+	if open, all := strings.Count(html, " open>"), strings.Count(html, "<details"); open != 5 || all != 12 ||
+		strings.LastIndex(html, " open>") > strings.Index(html, `id="check-6"`) {
+		t.Errorf("%d of %d are open", open, all)
 	}
 }
 
