@@ -2,88 +2,44 @@ package contract
 
 import (
 	"bytes"
-	"encoding/json"
-	"encoding/xml"
+	"cmp"
 	"fmt"
 	"strings"
 )
 
-const title = "kalshiauth contract"
-
 func (r *Report) text() ([]byte, error) {
 	marks := map[Outcome]string{Passed: "ok  ", Failed: "FAIL", Skipped: "skip"}
 	var b bytes.Buffer
-	for _, c := range r.Checks {
-		fmt.Fprintf(&b, "%s %s\n", marks[c.Outcome], oneLine(c.Name))
+	if r.Target != "" {
+		fmt.Fprintf(&b, "%s\n%s\n\n", oneLine(r.Target), oneLine(strings.Join(r.origin(), ", ")))
+	}
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		fmt.Fprintf(&b, "%s %s\n", marks[c.Outcome], oneLine(c.label()))
 		if c.Outcome != Passed {
 			fmt.Fprintf(&b, "     %s\n", oneLine(c.Detail))
 		}
 		if c.Outcome == Failed {
 			fmt.Fprintf(&b, "     rule: %s\n", oneLine(c.Rule))
+			for _, line := range c.conversation() {
+				fmt.Fprintf(&b, "     %s\n", line)
+			}
 		}
 	}
-	fmt.Fprintln(&b, r)
+	if len(r.Checks) > 0 {
+		fmt.Fprintln(&b)
+	}
+	if coverage := r.coverage(); coverage != "" {
+		if _, missing := r.seen(); missing != "" {
+			coverage += "; not seen: " + missing
+		}
+		fmt.Fprintln(&b, oneLine(coverage))
+	}
+	if warning := r.passwordWarning(); warning != "" {
+		fmt.Fprintln(&b, warning)
+	}
+	fmt.Fprintf(&b, "%s\n%s\n", oneLine(r.verdict().Text), r)
 	return b.Bytes(), nil
-}
-
-func (r *Report) json() ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetIndent("", "  ")
-	err := encoder.Encode(struct {
-		OK      bool    `json:"ok"`
-		Passed  int     `json:"passed"`
-		Failed  int     `json:"failed"`
-		Skipped int     `json:"skipped"`
-		Checks  []Check `json:"checks"`
-	}{r.OK(), r.Count(Passed), r.Count(Failed), r.Count(Skipped), append([]Check{}, r.Checks...)})
-	return b.Bytes(), err
-}
-
-type junitSuites struct {
-	XMLName xml.Name   `xml:"testsuites"`
-	Suite   junitSuite `xml:"testsuite"`
-}
-
-type junitSuite struct {
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Errors   int         `xml:"errors,attr"`
-	Skipped  int         `xml:"skipped,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Class   string       `xml:"classname,attr"`
-	Name    string       `xml:"name,attr"`
-	Failure *junitResult `xml:"failure"`
-	Skipped *junitResult `xml:"skipped"`
-	Out     string       `xml:"system-out,omitempty"`
-}
-
-type junitResult struct {
-	Message string `xml:"message,attr"`
-	Type    string `xml:"type,attr,omitempty"`
-	Text    string `xml:",chardata"`
-}
-
-func (r *Report) junit() ([]byte, error) {
-	suite := junitSuite{Name: title, Tests: len(r.Checks), Failures: r.Count(Failed), Skipped: r.Count(Skipped)}
-	for _, c := range r.Checks {
-		tc := junitCase{Class: "kalshiauth.contract." + c.Operation, Name: c.Name}
-		switch c.Outcome {
-		case Failed:
-			tc.Failure = &junitResult{Message: c.Detail, Type: "contract", Text: c.Detail + "\nrule: " + c.Rule}
-		case Skipped:
-			tc.Skipped = &junitResult{Message: c.Detail}
-		default:
-			tc.Out = c.Detail
-		}
-		suite.Cases = append(suite.Cases, tc)
-	}
-	out, err := xml.MarshalIndent(junitSuites{Suite: suite}, "", "  ")
-	return append([]byte(xml.Header), append(out, '\n')...), err
 }
 
 // In GitHub's workflow commands, a message ends at a newline, and a property also at a comma or colon.
@@ -94,43 +50,119 @@ var (
 
 func (r *Report) github() ([]byte, error) {
 	var b bytes.Buffer
-	for _, c := range r.Checks {
-		if c.Outcome == Failed {
-			fmt.Fprintf(&b, "::error title=%s::%s\n", githubProperty.Replace(c.Name),
-				githubMessage.Replace(c.Detail+"\nrule: "+c.Rule))
-		}
+	annotate := func(level, name string, lines ...string) {
+		fmt.Fprintf(&b, "::%s title=%s::%s\n", level, githubProperty.Replace(name),
+			githubMessage.Replace(strings.Join(lines, "\n")))
 	}
-	fmt.Fprintf(&b, "::notice title=%s::%s\n", title, githubMessage.Replace(r.String()))
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		if c.Outcome != Failed {
+			continue
+		}
+		lines := []string{c.Detail, "rule: " + c.Rule}
+		if n := len(c.Exchanges); n > 0 {
+			sent, _ := c.Exchanges[n-1].request()
+			came, _ := c.Exchanges[n-1].response()
+			lines = append(lines, "sent: "+sent, "came: "+came)
+		}
+		annotate("error", c.label(), lines...)
+	}
+	v := r.verdict()
+	if r.Err != "" {
+		annotate("error", title, v.Text)
+	}
+	if warning := r.passwordWarning(); warning != "" {
+		annotate("warning", title, warning)
+	}
+	summary := []string{r.String()}
+	if coverage := r.coverage(); coverage != "" {
+		summary = append(summary, coverage)
+	}
+	if r.Target != "" {
+		summary = append(summary, "target: "+r.Target, strings.Join(r.origin(), ", "))
+	}
+	annotate("notice", title, summary...)
 	return b.Bytes(), nil
 }
 
-// markdownCell escapes a text for a cell of a Markdown table.
-var markdownCell = strings.NewReplacer(
+// markdownText escapes a text for one line of Markdown, or for a cell of a table.
+var markdownText = strings.NewReplacer(
 	"&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "", "\n", "<br>", `\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`,
 	"[", `\[`, "]", `\]`, "~", `\~`, "#", `\#`, "!", `\!`, "@", "&#64;", ":", "&#58;",
-)
+).Replace
+
+var markdownMarks = map[Outcome]string{Passed: "✅", Failed: "❌", Skipped: "⚪"}
+
+// maxConversations is the number of failed checks whose requests and answers are in the Markdown: GitHub does not take
+// a job's summary of more than 1 MiB.
+const maxConversations = 20
 
 func (r *Report) markdown() ([]byte, error) {
-	marks := map[Outcome]string{Passed: "✅ passed", Failed: "❌ failed", Skipped: "⚪ skipped"}
-	verdict := "✅ The contract holds"
-	if !r.OK() {
-		verdict = "❌ The contract is broken"
-	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "### %s: %s\n\n| Outcome | Check | Detail | Rule |\n| --- | --- | --- | --- |\n", verdict, r)
-	for _, c := range r.Checks {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", marks[c.Outcome], markdownCell.Replace(c.Name),
-			markdownCell.Replace(c.Detail), markdownCell.Replace(c.Rule))
+	paragraph := func(texts ...string) {
+		if text := strings.Join(texts, ", "); text != "" {
+			fmt.Fprintf(&b, "%s\n\n", markdownText(text))
+		}
 	}
-	return b.Bytes(), nil
+	v := r.verdict()
+	fmt.Fprintf(&b, "### %s %s: %s\n\n", markdownMarks[v.Outcome], markdownText(v.Text), r)
+	if r.Target != "" {
+		paragraph(append([]string{r.Target}, r.origin()...)...)
+	}
+	if warning := r.passwordWarning(); warning != "" {
+		fmt.Fprintf(&b, "**%s**\n\n", warning)
+	}
+	paragraph(r.coverage())
+	if _, missing := r.seen(); missing != "" {
+		paragraph("Not seen: " + missing)
+	}
+	r.markdownTable(&b, Failed, Skipped)
+	shown := 0
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		if lines := c.conversation(); c.Outcome == Failed && len(lines) > 0 && shown < maxConversations {
+			shown++
+			text := strings.Join(lines, "\n")
+			fence := fenceOf(text)
+			fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n%stext\n%s\n%[2]s\n\n</details>\n\n",
+				markdownText(cmp.Or(c.ID, c.Name)), fence, text)
+		}
+	}
+	if n := r.Count(Passed); n > 0 {
+		fmt.Fprintf(&b, "<details><summary>%d passed</summary>\n\n", n)
+		r.markdownTable(&b, Passed)
+		b.WriteString("</details>\n")
+	}
+	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
 }
 
-// oneLine replaces control characters, which would change a terminal's state.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
+// markdownTable writes a table of the checks with some outcomes, in this order, and nothing if there are none.
+func (r *Report) markdownTable(b *bytes.Buffer, outcomes ...Outcome) {
+	rows := 0
+	for _, o := range outcomes {
+		for i := range r.Checks {
+			c := &r.Checks[i]
+			if c.Outcome != o {
+				continue
+			}
+			if rows == 0 {
+				b.WriteString("| Outcome | ID | Check | Detail | Rule |\n| --- | --- | --- | --- | --- |\n")
+			}
+			rows++
+			fmt.Fprintf(b, "| %s %s | %s | %s | %s | %s |\n", markdownMarks[o], o,
+				markdownText(c.ID), markdownText(c.Name), markdownText(c.Detail), markdownText(c.Rule))
 		}
-		return r
-	}, text)
+	}
+	if rows > 0 {
+		b.WriteString("\n")
+	}
+}
+
+// fenceOf returns a Markdown code fence that does not occur in a text.
+func fenceOf(text string) string {
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	return fence
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
@@ -98,14 +100,14 @@ func (r *Report) Coverage() float64 {
 	return float64(seen) / float64(max(1, len(r.Statuses)))
 }
 
-// OK reports whether no check failed.
-func (r *Report) OK() bool { return r.Count(Failed) == 0 }
+// OK reports whether all checks ran to the end and none failed.
+func (r *Report) OK() bool { return r.Err == "" && r.Count(Failed) == 0 }
 
 // Count returns the number of checks with an outcome.
 func (r *Report) Count(o Outcome) int {
 	n := 0
-	for _, c := range r.Checks {
-		if c.Outcome == o {
+	for i := range r.Checks {
+		if r.Checks[i].Outcome == o {
 			n++
 		}
 	}
@@ -123,33 +125,42 @@ type Format string
 // The formats of a report.
 const (
 	FormatText     Format = "text"     // for people
-	FormatJSON     Format = "json"     // one object, with "ok", the counts, and "checks"
-	FormatJUnit    Format = "junit"    // the XML that CI systems read
+	FormatJSON     Format = "json"     // one object, which report.schema.json in this directory describes
+	FormatJUnit    Format = "junit"    // the XML that CI systems read: valid by the schemas of Jenkins and Apache Ant
 	FormatGitHub   Format = "github"   // workflow commands: an annotation for each failed check, and one with the counts
-	FormatMarkdown Format = "markdown" // a table, for a job's summary
+	FormatMarkdown Format = "markdown" // tables, for a job's summary
+	FormatHTML     Format = "html"     // one page without scripts, which loads nothing, with all requests and answers
 )
 
 var writers = map[Format]func(*Report) ([]byte, error){
 	FormatText: (*Report).text, FormatJSON: (*Report).json, FormatJUnit: (*Report).junit, FormatGitHub: (*Report).github,
-	FormatMarkdown: (*Report).markdown,
+	FormatMarkdown: (*Report).markdown, FormatHTML: (*Report).html,
 }
 
 // ParseFormat returns the format with a name, such as "junit". It fails if there is none.
 func ParseFormat(name string) (Format, error) {
 	if _, ok := writers[Format(name)]; !ok {
-		return "", fmt.Errorf("contract: there is no format %.40q: text, json, junit, github and markdown are", name)
+		var names []string
+		for f := range writers {
+			names = append(names, string(f))
+		}
+		slices.Sort(names)
+		return "", fmt.Errorf("contract: there is no format %.40q: the formats are %s", name, strings.Join(names, ", "))
 	}
 	return Format(name), nil
 }
 
 // Write writes the report to w. It fails if there is no such format, or with the error of w.
+//
+// In every format, characters that do not print are escaped as in JSON, such as \u001b. Among them are control
+// characters and those that change the direction of text.
 func (r *Report) Write(w io.Writer, f Format) error {
 	if _, err := ParseFormat(string(f)); err != nil {
 		return err
 	}
 	text, err := writers[f](r)
 	if err == nil {
-		_, err = w.Write(text)
+		_, err = w.Write(printable(text))
 	}
 	if err != nil {
 		return fmt.Errorf("contract: writing the report: %w", err)
