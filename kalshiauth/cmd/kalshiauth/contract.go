@@ -90,12 +90,12 @@ func contractRun(ctx context.Context, cmd *cli.Command) (lastLine string, err er
 	server.mask(report)
 	written := outputs.write(cmd, report)
 	if runErr != nil {
-		return passwordLine(report, &server.target), notRunError{errors.Join(runErr, written)}
+		return passwordLines(report, &server.target), notRunError{errors.Join(runErr, written)}
 	}
 	if written != nil {
-		return passwordLine(report, &server.target), notRunError{written}
+		return passwordLines(report, &server.target), notRunError{written}
 	}
-	return passwordLine(report, &server.target), verdict(cmd, report, outputs.minCoverage)
+	return passwordLines(report, &server.target), verdict(cmd, report, outputs.minCoverage)
 }
 
 // check waits for the server, and runs the checks. An error means that they could not run; report is never nil.
@@ -122,8 +122,6 @@ func (s *server) run(ctx context.Context, cmd *cli.Command) (*contract.Report, e
 	progress, clearProgress := progressTo(cmd.Root().ErrWriter)
 	defer clearProgress()
 	s.target.OnCheck = progress
-	ctx, cancel := context.WithTimeout(ctx, s.target.Timeout)
-	defer cancel()
 	started := time.Now()
 	report, err := contract.Run(ctx, s.target)
 	if errors.Is(err, context.DeadlineExceeded) && time.Since(started) >= s.target.Timeout {
@@ -171,15 +169,15 @@ func verdict(cmd *cli.Command, report *contract.Report, minCoverage float64) err
 	return errors.New(strings.Join(problems, "\n"))
 }
 
-// passwordLine returns the only line that may show a password: that of an account that lost the one it had.
-func passwordLine(report *contract.Report, target *contract.Target) string {
-	password := report.NewPassword()
-	if password == "" {
-		return ""
+// passwordLines returns the only lines that may show a password: those of accounts that lost the one they had.
+func passwordLines(report *contract.Report, target *contract.Target) string {
+	var lines []string
+	for _, account := range report.Changed() {
+		has := "may now have"
+		if account.Email == target.Credentials.Email && report.Password == contract.PasswordChanged {
+			has = "now has"
+		}
+		lines = append(lines, fmt.Sprintf("The account %s %s the password %s", account.Email, has, account.Password))
 	}
-	has := "now has"
-	if report.Password != contract.PasswordChanged {
-		has = "may now have"
-	}
-	return fmt.Sprintf("The account %s %s the password %s", target.Credentials.Email, has, password)
+	return strings.Join(lines, "\n")
 }

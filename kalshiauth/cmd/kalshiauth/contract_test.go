@@ -93,7 +93,7 @@ func TestContractExitsWith1WhereItIsBroken(t *testing.T) {
 		OK     bool
 		Failed int
 	}
-	if err := json.Unmarshal([]byte(readReport(t, file)), &report); err != nil || report.OK || report.Failed < 2 {
+	if err := json.Unmarshal([]byte(readReport(t, file)), &report); err != nil || report.OK || report.Failed == 0 {
 		t.Errorf("the report is %+v (%v)", report, err)
 	}
 }
@@ -190,10 +190,10 @@ func TestContractWritesTheSummaryOfAGitHubJob(t *testing.T) {
 func TestContractPresentsTheSessionByTheScheme(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
-	cookies := make(chan string, 1000)
+	cookies := make(chan bool, 1000)
 	fake.Intercept(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			cookies <- r.Header.Get("Cookie")
+			cookies <- strings.Contains(r.Header.Get("Cookie"), "sessions=")
 			next.ServeHTTP(w, r)
 		})
 	})
@@ -202,7 +202,7 @@ func TestContractPresentsTheSessionByTheScheme(t *testing.T) {
 		call{args: []string{"-base-url", fake.URL, "-scheme", scheme}, env: env}.expect(t, 0, "")
 		seen := false
 		for len(cookies) > 0 {
-			seen = <-cookies != "" || seen
+			seen = <-cookies || seen
 		}
 		if seen != want {
 			t.Errorf("%s: a cookie was sent: %v, want %v", scheme, seen, want)

@@ -40,7 +40,7 @@ func TestContractExitsWith2AndSaysWhatIsWrong(t *testing.T) {
 		`-only "[" is not a patter`: {args: []string{"-fake", "-only", "["}},
 		`-skip "Login.[" is not a`:  {args: []string{"-fake", "-skip", "Login.["}},
 		"-only is empty":            {args: []string{"-fake", "-only", ""}},
-		`-only "Lgin" is the ID of`: {args: []string{"-fake", "-only", "Lgin"}},
+		`selected by ["Lgin"]`:      {args: []string{"-fake", "-only", "Lgin"}},
 		"KALSHI_PASSWORD: one of":   {args: []string{"-base-url", nobody, "-email", email}},
 		"-email is empty":           {args: []string{"-base-url", nobody, "-email", ""}},
 		"OTHER_PASSWORD: one of":    {args: []string{"-base-url", nobody, "-other-email", "other@example.com"}, env: account},
