@@ -45,7 +45,7 @@ func resets(r *runner) (all []*check) {
 			}
 			near := n.of(m.code)
 			if near == "" {
-				return skipError("the code has no such form")
+				return needless("the code has no such form")
 			}
 			return r.refused(ctx, r.confirmCall(mailed{near, m.userID}, r.main.present()))
 		})

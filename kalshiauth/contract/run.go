@@ -35,7 +35,7 @@ type Target struct {
 	// to change the password, and to try more wrong passwords, with a right one between any two. If it is nil, checks that
 	// need it are skipped.
 	ResetCode func(ctx context.Context, email string) (code, userID string, err error)
-	// Schemes are the names of the security schemes by which Run presents a session, one after the other; nil means all
+	// Schemes are the names of the security schemes by which Run presents a session, one after the other; none means all
 	// of the document.
 	Schemes []string
 	// Document is the OpenAPI document, in JSON or YAML; nil means that of this module. It must have the operations that
@@ -156,7 +156,7 @@ func newRunner(target *Target) (*runner, error) {
 		},
 	}
 	for _, scheme := range doc.Schemes {
-		if target.Schemes == nil || slices.Contains(target.Schemes, scheme.ID) {
+		if len(target.Schemes) == 0 || slices.Contains(target.Schemes, scheme.ID) {
 			r.schemes = append(r.schemes, scheme)
 		}
 	}
@@ -165,8 +165,11 @@ func newRunner(target *Target) (*runner, error) {
 			return nil, fmt.Errorf("the document has no security scheme %.40q that uses a cookie or a header", name)
 		}
 	}
-	if len(target.Only) > 0 && !slices.ContainsFunc(r.checks(context.Background()), func(c *check) bool { return c.selected(target) }) {
-		return nil, fmt.Errorf("no check is selected by %q", target.Only)
+	for _, pattern := range target.Only {
+		only := &Target{Only: []string{pattern}}
+		if !slices.ContainsFunc(r.checks(context.Background()), func(c *check) bool { return c.selected(only) }) {
+			return nil, fmt.Errorf("%.40q is the ID of no check: the reports list the IDs", pattern)
+		}
 	}
 	return r, nil
 }

@@ -113,7 +113,7 @@ func (r *runner) withoutSession(op *document.Operation) (all []*check) {
 					near = n.of(s.cookie)
 				}
 				if near == "" {
-					return skipError("the session has no such form")
+					return needless("the session has no such form")
 				}
 				return presented(ctx, r, near)
 			})
@@ -207,7 +207,7 @@ func (r *runner) endsOne(ctx context.Context, scheme document.Scheme) error {
 			if _, err := r.expect(ctx, r.logoutCall(sessions[1], scheme), success); err != nil {
 				return fmt.Errorf("the log-out of the second session: %w", err)
 			}
-			return nil // the server keeps one session for an account
+			return needless("the server keeps one session for an account")
 		case !success.includes(c.op, a.status):
 			return fmt.Errorf("the answer to a log-out is %d", a.status)
 		}

@@ -16,8 +16,6 @@ import (
 	"unicode"
 
 	"github.com/urfave/cli/v3"
-
-	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 )
 
 // transportFlags returns the flags that say how to connect to the server.
@@ -84,14 +82,6 @@ func checkPatterns(flag string, patterns []string) error {
 		}
 	}
 	return nil
-}
-
-// matchesCheck reports whether a valid pattern matches the ID of a check.
-func matchesCheck(pattern string, checks []contract.Check) bool {
-	return slices.ContainsFunc(checks, func(c contract.Check) bool {
-		ok, _ := path.Match(pattern, c.ID)
-		return ok
-	})
 }
 
 // parsePercent parses a share such as "80%". It returns a number from 0 to 1.

@@ -52,7 +52,6 @@ func TestContractExitsWith2AndSaysWhatIsWrong(t *testing.T) {
 		"-scheme is empty":           {args: []string{"-fake", "-scheme", ""}},
 		"document lacks the operat":  {args: []string{"-fake", "-document", lacking}},
 		"invalid info: must be an":   {args: []string{"-fake", "-document", invalid}},
-		`selected by ["Lgin"]`:       {args: []string{"-fake", "-only", "Lgin"}},
 		"KALSHI_PASSWORD: one of":    {args: []string{"-base-url", nobody, "-email", email}},
 		"-email is empty":            {args: []string{"-base-url", nobody, "-email", ""}},
 		"OTHER_PASSWORD: one of":     {args: []string{"-base-url", nobody, "-other-email", "other@example.com"}, env: account},
