@@ -110,7 +110,7 @@ func (s *server) check(ctx context.Context, cmd *cli.Command) (report *contract.
 	}
 	if err != nil {
 		err = s.explain(err)
-		report.Err = strings.ReplaceAll(err.Error(), "\n", " ")
+		report.Err = strings.ReplaceAll(err.Error(), "\n", ". ")
 	}
 	return report, err
 }

@@ -243,7 +243,7 @@ func TestContractSaysWhereTheServerSpeaksAnotherProtocol(t *testing.T) {
 	secure := listen(t, fake.Handler(), (*httptest.Server).StartTLS)
 	ssh, alert := greet(t, "SSH-2.0-OpenSSH_9.9\r\n"), greet(t, "\x15\x03\x01\x00\x02\x02\x46")
 	moved := listen(t, http.NotFoundHandler(), (*httptest.Server).Start)
-	redirects := listen(t, http.RedirectHandler("https://"+password, http.StatusMovedPermanently), (*httptest.Server).Start)
+	redirects := listen(t, http.RedirectHandler("https://example.com/", http.StatusMovedPermanently), (*httptest.Server).Start)
 	for _, c := range []struct{ baseURL, want string }{
 		{strings.Replace(plain.URL, "http", "https", 1), "The server speaks http, and the base URL is one of https"},
 		{strings.Replace(secure.URL, "https", "http", 1), "The server speaks https, and the base URL is one of http"},
