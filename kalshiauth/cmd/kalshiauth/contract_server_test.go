@@ -130,7 +130,7 @@ func TestContractShowsAPasswordThatItCouldNotRestoreInTheLastLine(t *testing.T) 
 	})
 	folder := t.TempDir()
 	args := []string{"-base-url", fake.URL, "-email", email, "-reset-code-cmd", readMail, "-report", "text"}
-	for _, format := range []string{"json", "junit", "github", "markdown"} {
+	for _, format := range fileFormats() {
 		args = append(args, "-report", format+"="+filepath.Join(folder, format))
 	}
 	stdout, stderr := call{args: args, env: []string{"KALSHI_PASSWORD=" + password}}.expect(t, 1, "the contract is broken")
@@ -139,7 +139,7 @@ func TestContractShowsAPasswordThatItCouldNotRestoreInTheLastLine(t *testing.T) 
 	if !found || changed == "" || strings.Contains(changed, "\n") {
 		t.Fatalf("printed %q", stderr)
 	}
-	for _, format := range []string{"json", "junit", "github", "markdown"} {
+	for _, format := range fileFormats() {
 		rest += readReport(t, filepath.Join(folder, format))
 	}
 	if strings.Contains(rest+stdout, changed) {
@@ -173,12 +173,12 @@ func TestContractSendsHeadersAndShowsThemNowhere(t *testing.T) {
 		"-base-url", fake.URL, "-header", "X-Gateway-Key: " + headerSecret, "-header", "X-Env:three",
 		"-report", "text", "-wait", "10s",
 	}
-	for _, format := range []string{"json", "junit", "github", "markdown"} {
+	for _, format := range fileFormats() {
 		args = append(args, "-report", format+"="+filepath.Join(folder, format))
 	}
 	env := []string{"KALSHI_HEADERS=Host: api.example.com\r\n\nx-env: one, two\n"}
 	call{args: args, env: env}.expect(t, 1, "the contract is broken")
-	for _, format := range []string{"json", "junit", "github", "markdown"} {
+	for _, format := range fileFormats() {
 		readReport(t, filepath.Join(folder, format))
 	}
 	if n := without.Load(); n != 0 {

@@ -177,7 +177,7 @@ func TestContractSelectsChecks(t *testing.T) {
 func TestContractWritesEachReport(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	formats := []string{"text", "json", "junit", "github", "markdown"}
+	formats := append(fileFormats(), "text")
 	for want, base := range map[int]string{0: newFake(t).URL, 2: nobody} {
 		args := []string{"-base-url", base, "-report", "json=-"}
 		for _, format := range formats {
