@@ -8,11 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 )
 
 // built is the file of the command that TestMain builds.
@@ -114,6 +116,14 @@ func readReport(t *testing.T, file string) string {
 	}
 	showsNoSecret(t, file, string(data))
 	return string(data)
+}
+
+// fileFormats returns the formats for programs and browsers.
+func fileFormats() []string {
+	return slices.DeleteFunc([]string{"json", "junit", "github", "markdown", "html"}, func(format string) bool {
+		_, err := contract.ParseFormat(format)
+		return err != nil
+	})
 }
 
 // writeFile writes a file of the test, and returns its name.

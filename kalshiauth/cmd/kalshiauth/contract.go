@@ -90,12 +90,12 @@ func contractRun(ctx context.Context, cmd *cli.Command) (lastLine string, err er
 	server.mask(report)
 	written := outputs.write(cmd, report)
 	if runErr != nil {
-		return passwordLine(report), notRunError{errors.Join(runErr, written)}
+		return passwordLine(report, &server.target), notRunError{errors.Join(runErr, written)}
 	}
 	if written != nil {
-		return passwordLine(report), notRunError{written}
+		return passwordLine(report, &server.target), notRunError{written}
 	}
-	return passwordLine(report), verdict(cmd, report, outputs.minCoverage)
+	return passwordLine(report, &server.target), verdict(cmd, report, outputs.minCoverage)
 }
 
 // check waits for the server, and runs the checks. An error means that they could not run; report is never nil.
@@ -110,7 +110,7 @@ func (s *server) check(ctx context.Context, cmd *cli.Command) (report *contract.
 	}
 	if err != nil {
 		err = s.explain(err)
-		report.Err = strings.ReplaceAll(err.Error(), "\n", " ")
+		report.Err = strings.ReplaceAll(err.Error(), "\n", ". ")
 	}
 	return report, err
 }
@@ -139,7 +139,7 @@ func nothingChecked(report *contract.Report) error {
 	if len(report.Checks) == 0 {
 		return errors.New("nothing was checked: -only and -skip leave out all checks")
 	}
-	return fmt.Errorf("nothing was checked: all %d checks were skipped: %s", len(report.Checks), report.Checks[0].Detail)
+	return fmt.Errorf("nothing was checked: %d checks were skipped; the report says what they need", len(report.Checks))
 }
 
 // verdict returns an error if the contract is broken, or if less was checked than the flags require.
@@ -165,14 +165,14 @@ func verdict(cmd *cli.Command, report *contract.Report, minCoverage float64) err
 }
 
 // passwordLine returns the only line that may show passwords: those of accounts that lost the one they had.
-func passwordLine(report *contract.Report) string {
+func passwordLine(report *contract.Report, target *contract.Target) string {
 	var accounts []string
-	for _, changed := range report.Changed() {
+	for _, account := range report.Changed() {
 		has := "may now have"
-		if report.Password == contract.PasswordChanged {
+		if account.Email == target.Credentials.Email && report.Password == contract.PasswordChanged {
 			has = "now has"
 		}
-		accounts = append(accounts, fmt.Sprintf("The account %s %s the password %s", changed.Email, has, changed.Password))
+		accounts = append(accounts, fmt.Sprintf("The account %s %s the password %s", account.Email, has, account.Password))
 	}
 	return strings.Join(accounts, "; ")
 }

@@ -116,47 +116,37 @@ func hintAtProtocol(text string) string {
 	return ""
 }
 
-// answerStatus is how the detail of a check names the status of the answer.
-var answerStatus = regexp.MustCompile(`\bthe answer is (\d{3})\b`)
-
 // hintAtAnswers returns what to change if every answer to the checks says the same, or "".
 func hintAtAnswers(report *contract.Report) string {
-	var statuses []string
-	hint := ""
+	var hints []string
 	for i := range report.Checks {
-		found, texts := answersOf(&report.Checks[i])
-		statuses = append(statuses, found...)
-		if hint == "" {
-			hint = hintAtProtocol(strings.Join(texts, "\n"))
+		hints = append(hints, hintsOf(&report.Checks[i])...)
+	}
+	if len(hints) == 0 || slices.ContainsFunc(hints, func(h string) bool { return h != hints[0] }) {
+		return ""
+	}
+	return hints[0]
+}
+
+// hintsOf returns what to change for each answer to a check, or "" for an answer that says nothing about that.
+// A request without an answer counts only if its error says what to change: a server that ends a connection may also
+// reset it.
+func hintsOf(c *contract.Check) (hints []string) {
+	for i := range c.Exchanges {
+		x := &c.Exchanges[i]
+		if hint := hintAtAnswer(x.Status, x.Error+"\n"+x.ResponseBody); hint != "" || x.Status != 0 {
+			hints = append(hints, hint)
 		}
 	}
+	return hints
+}
+
+func hintAtAnswer(status int, text string) string {
 	switch {
-	case all(statuses, "404"):
+	case status == http.StatusNotFound:
 		return "Every answer is 404: the base URL may lack a path such as /v1."
-	case all(statuses, "3"):
+	case status/100 == 3:
 		return "Every answer is a redirect: check the scheme, the host and the path of -base-url."
-	case report.Count(contract.Passed) == 0:
-		return hint
 	}
-	return ""
-}
-
-// all reports whether there are statuses, and all of them begin with prefix.
-func all(statuses []string, prefix string) bool {
-	other := func(status string) bool { return !strings.HasPrefix(status, prefix) }
-	return len(statuses) > 0 && !slices.ContainsFunc(statuses, other)
-}
-
-// answersOf returns the statuses of the answers to a check, and texts that may name another protocol.
-func answersOf(c *contract.Check) (statuses, texts []string) {
-	for _, x := range c.Exchanges {
-		if x.Status != 0 {
-			statuses = append(statuses, fmt.Sprint(x.Status))
-		}
-		texts = append(texts, x.Error, x.ResponseBody)
-	}
-	if match := answerStatus.FindStringSubmatch(c.Detail); match != nil && len(c.Exchanges) == 0 {
-		statuses = append(statuses, match[1])
-	}
-	return statuses, append(texts, c.Detail)
+	return hintAtProtocol(text)
 }

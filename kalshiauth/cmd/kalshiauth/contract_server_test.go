@@ -116,6 +116,39 @@ func TestContractRestoresThePasswordOnAnInterrupt(t *testing.T) {
 	}
 }
 
+func TestContractShowsAPasswordThatItCouldNotRestoreInTheLastLine(t *testing.T) {
+	t.Parallel()
+	fake, readMail := newMailingFake(t)
+	fake.Intercept(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/passwords/reset" && logIn(r.Context(), t, fake.URL) != nil {
+				http.Error(w, "no more mails", http.StatusInternalServerError)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	folder := t.TempDir()
+	args := []string{"-base-url", fake.URL, "-email", email, "-reset-code-cmd", readMail, "-report", "text"}
+	for _, format := range fileFormats() {
+		args = append(args, "-report", format+"="+filepath.Join(folder, format))
+	}
+	stdout, stderr := call{args: args, env: []string{"KALSHI_PASSWORD=" + password}}.expect(t, 1, "the contract is broken")
+	rest, last, found := strings.Cut(stderr, "The account "+email+" now has the password ")
+	changed := strings.TrimSuffix(last, "\n")
+	if !found || changed == "" || strings.Contains(changed, "\n") {
+		t.Fatalf("printed %q", stderr)
+	}
+	for _, format := range fileFormats() {
+		rest += readReport(t, filepath.Join(folder, format))
+	}
+	if strings.Contains(rest+stdout, changed) {
+		t.Errorf("the password is shown elsewhere, too: %s%s", rest, stdout)
+	}
+	fake.Intercept(nil)
+	call{args: []string{"-base-url", fake.URL, "-email", email}, env: []string{"KALSHI_PASSWORD=" + changed}}.expect(t, 0, "")
+}
+
 func TestContractSendsHeadersAndShowsThemNowhere(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
@@ -140,12 +173,12 @@ func TestContractSendsHeadersAndShowsThemNowhere(t *testing.T) {
 		"-base-url", fake.URL, "-header", "X-Gateway-Key: " + headerSecret, "-header", "X-Env:three",
 		"-report", "text", "-wait", "10s",
 	}
-	for _, format := range []string{"json", "junit", "github", "markdown"} {
+	for _, format := range fileFormats() {
 		args = append(args, "-report", format+"="+filepath.Join(folder, format))
 	}
 	env := []string{"KALSHI_HEADERS=Host: api.example.com\r\n\nx-env: one, two\n"}
 	call{args: args, env: env}.expect(t, 1, "the contract is broken")
-	for _, format := range []string{"json", "junit", "github", "markdown"} {
+	for _, format := range fileFormats() {
 		readReport(t, filepath.Join(folder, format))
 	}
 	if n := without.Load(); n != 0 {
@@ -207,11 +240,13 @@ func TestContractSaysWhereTheServerSpeaksAnotherProtocol(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
 	plain := listen(t, fake.Handler(), (*httptest.Server).Start)
+	secure := listen(t, fake.Handler(), (*httptest.Server).StartTLS)
 	ssh, alert := greet(t, "SSH-2.0-OpenSSH_9.9\r\n"), greet(t, "\x15\x03\x01\x00\x02\x02\x46")
 	moved := listen(t, http.NotFoundHandler(), (*httptest.Server).Start)
-	redirects := listen(t, http.RedirectHandler("https://"+password, http.StatusMovedPermanently), (*httptest.Server).Start)
+	redirects := listen(t, http.RedirectHandler("https://example.com/", http.StatusMovedPermanently), (*httptest.Server).Start)
 	for _, c := range []struct{ baseURL, want string }{
 		{strings.Replace(plain.URL, "http", "https", 1), "The server speaks http, and the base URL is one of https"},
+		{strings.Replace(secure.URL, "https", "http", 1), "The server speaks https, and the base URL is one of http"},
 		{"http://" + alert, "The server speaks https, and the base URL is one of http"},
 		{"http://" + ssh, "The server does not speak HTTP: check the port"},
 		{"https://" + ssh, "The server does not speak TLS: check the scheme and the port"},

@@ -46,7 +46,9 @@ func contractTarget(cmd *cli.Command) (*server, error) {
 	if s.target.Document, err = readDocument(cmd); err != nil {
 		return nil, err
 	}
-	s.target.Schemes = cmd.StringSlice("scheme")
+	if cmd.IsSet("scheme") {
+		s.target.Schemes = cmd.StringSlice("scheme") // an empty list is not nil, which means all
+	}
 	s.target.Only, s.target.Skip = cmd.StringSlice("only"), cmd.StringSlice("skip")
 	for _, name := range []string{"only", "skip"} {
 		if err := checkPatterns(name, cmd.StringSlice(name)); err != nil {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/kalshiauth/kalshiauth-go/api"
 )
 
 // nobody is where no server listens: no listener gets this port by chance.
@@ -17,33 +19,42 @@ func TestContractExitsWith2AndSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	empty, text := writeFile(t, "empty", ""), writeFile(t, "text", "no certificate")
+	invalid := writeFile(t, "invalid", "openapi: 3.0.3")
+	lacking := writeFile(t, "lacking", strings.Replace(string(api.Document), "operationId: Logout", "operationId: Bye", 1))
+	fake := newFake(t).URL
 	account := []string{"KALSHI_PASSWORD=" + password, "KALSHI_EMAIL=" + email}
 	for want, c := range map[string]call{
 		"the server is missing: give -base-url URL or set KALSHI_BASE_URL": {},
-		"-base-url is empty":           {args: []string{"-base-url", ""}, env: []string{"KALSHI_BASE_URL=" + nobody}},
-		"-base-url is empty: give":     {args: []string{"-base-url="}},
-		"KALSHI_BASE_URL is empty":     {env: []string{"KALSHI_BASE_URL="}},
-		"-base-url is for a real":      {args: []string{"-fake", "-base-url", nobody}},
-		"-email is for a real":         {args: []string{"-fake", "-email", email}},
-		"-wait is for a real":          {args: []string{"-fake", "-wait", "1s"}},
-		"-header is for a real":        {args: []string{"-fake", "-header", "A: b"}},
-		"-base-url: not an absolu":     {args: []string{"-base-url", "example.com"}},
-		"or one with a user":           {args: []string{"-base-url", "https://trader:" + password + "@example.com"}},
-		"or allow it with -insecur":    {args: []string{"-base-url", "http://example.com"}},
-		"-path-prefix is for -fake":    {args: []string{"-base-url", nobody, "-path-prefix", "/v1"}},
-		`-path-prefix is "/v1/../`:     {args: []string{"-fake", "-path-prefix", "/v1/../v2"}},
-		"-wait is -1s":                 {args: []string{"-base-url", nobody, "-wait", "-1s"}},
-		`"soon" for flag -wait`:        {args: []string{"-base-url", nobody, "-wait", "soon"}},
-		"-timeout is -1s":              {args: []string{"-fake", "-timeout", "-1s"}},
-		"-timeout is 0s":               {args: []string{"-fake", "-timeout", "0"}},
-		"within -timeout 1ns":          {args: []string{"-fake", "-timeout", "1ns"}},
-		`-only "[" is not a patter`:    {args: []string{"-fake", "-only", "["}},
-		`-skip "Login.[" is not a`:     {args: []string{"-fake", "-skip", "Login.["}},
-		"-only is empty":               {args: []string{"-fake", "-only", ""}},
-		`"Lgin" is the ID of no check`: {args: []string{"-fake", "-only", "Lgin"}},
-		"KALSHI_PASSWORD: one of":      {args: []string{"-base-url", nobody, "-email", email}},
-		"-email is empty":              {args: []string{"-base-url", nobody, "-email", ""}},
-		"OTHER_PASSWORD: one of":       {args: []string{"-base-url", nobody, "-other-email", "other@example.com"}, env: account},
+		"-base-url is empty":         {args: []string{"-base-url", ""}, env: []string{"KALSHI_BASE_URL=" + nobody}},
+		"-base-url is empty: give":   {args: []string{"-base-url="}},
+		"KALSHI_BASE_URL is empty":   {env: []string{"KALSHI_BASE_URL="}},
+		"-base-url is for a real":    {args: []string{"-fake", "-base-url", nobody}},
+		"-email is for a real":       {args: []string{"-fake", "-email", email}},
+		"-wait is for a real":        {args: []string{"-fake", "-wait", "1s"}},
+		"-header is for a real":      {args: []string{"-fake", "-header", "A: b"}},
+		"-base-url: not an absolu":   {args: []string{"-base-url", "example.com"}},
+		"or one with a user":         {args: []string{"-base-url", "https://trader:" + password + "@example.com"}},
+		"or allow it with -insecur":  {args: []string{"-base-url", "http://example.com"}},
+		"-path-prefix is for -fake":  {args: []string{"-base-url", nobody, "-path-prefix", "/v1"}},
+		`-path-prefix is "/v1/../`:   {args: []string{"-fake", "-path-prefix", "/v1/../v2"}},
+		"-wait is -1s":               {args: []string{"-base-url", nobody, "-wait", "-1s"}},
+		`"soon" for flag -wait`:      {args: []string{"-base-url", nobody, "-wait", "soon"}},
+		"-timeout is -1s":            {args: []string{"-fake", "-timeout", "-1s"}},
+		"-timeout is 0s":             {args: []string{"-fake", "-timeout", "0"}},
+		"within -timeout 1ns":        {args: []string{"-fake", "-timeout", "1ns"}},
+		`-only "[" is not a patter`:  {args: []string{"-fake", "-only", "["}},
+		`-skip "Login.[" is not a`:   {args: []string{"-fake", "-skip", "Login.["}},
+		"-only is empty":             {args: []string{"-fake", "-only", ""}},
+		"nothing was checked: -only": {args: []string{"-fake", "-skip", "*"}},
+		`"Lgin" is the ID of no ch`:  {args: []string{"-fake", "-only", "Logout.*", "-only", "Lgin"}},
+		"1 checks were skipped; th":  {args: []string{"-base-url", fake, "-only", "Login.right"}},
+		`no security scheme "nix"`:   {args: []string{"-fake", "-scheme", "nix"}},
+		"-scheme is empty":           {args: []string{"-fake", "-scheme", ""}},
+		"document lacks the operat":  {args: []string{"-fake", "-document", lacking}},
+		"invalid info: must be an":   {args: []string{"-fake", "-document", invalid}},
+		"KALSHI_PASSWORD: one of":    {args: []string{"-base-url", nobody, "-email", email}},
+		"-email is empty":            {args: []string{"-base-url", nobody, "-email", ""}},
+		"OTHER_PASSWORD: one of":     {args: []string{"-base-url", nobody, "-other-email", "other@example.com"}, env: account},
 		"-other-email is a second": {
 			args: []string{"-base-url", nobody, "-other-email", "other@example.com"}, env: []string{"KALSHI_OTHER_PASSWORD=" + otherPassword},
 		},
