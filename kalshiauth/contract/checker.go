@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
@@ -12,25 +13,58 @@ import (
 
 // A Checker checks the traffic of a program or server against the document. It is safe for concurrent use.
 type Checker struct {
-	rules *rules
-
-	mu     sync.Mutex
-	report func(Violation) // guarded by mu, so that calls do not overlap
+	rules        *rules
+	undocumented bool // whether undocumented requests are reported
+	*sink
 }
 
-// New returns a Checker for requests below baseURL. Other requests pass unchecked. The Checker calls report once for
-// each violation, when the exchange has ended: the response's body has been read to its end, has failed or was closed,
-// or the handler has returned. The calls of report do not overlap. report must not send requests through the Checker,
-// which can block. New fails if report is nil or baseURL is not the absolute URL of an http or https server.
-func New(baseURL string, report func(Violation)) (*Checker, error) {
+// A sink takes what was found.
+type sink struct {
+	mu     sync.Mutex      // guards the fields below
+	report func(Violation) // so that calls do not overlap
+	seen   seen
+}
+
+// An Option configures a [Checker].
+type Option func(*options)
+
+type options struct {
+	document     []byte
+	undocumented bool
+}
+
+// WithDocument makes the Checker use an OpenAPI document of your own, in JSON or YAML. It must have the operations that
+// the document of this module has.
+func WithDocument(document []byte) Option {
+	return func(o *options) { o.document = append([]byte{}, document...) }
+}
+
+// WithUndocumented makes the Checker report requests below the base URL to a path or with a method that the document
+// does not have. By default, they pass unchecked: a server may have more than the document describes.
+func WithUndocumented() Option { return func(o *options) { o.undocumented = true } }
+
+// New returns a Checker for requests below baseURL to operations of the document. Other requests pass unchecked. The
+// Checker calls report once for each violation, when the exchange has ended: the response's body has been read to its
+// end, has failed or was closed, or the handler has returned. The calls of report do not overlap. report must not send
+// requests through the Checker, which can block. New fails if report is nil, if baseURL is not the absolute URL of an
+// http or https server, or if an option is invalid.
+func New(baseURL string, report func(Violation), opts ...Option) (*Checker, error) {
 	if report == nil {
 		return nil, errors.New("contract: New: report is nil")
 	}
-	rules, err := newRules(baseURL, document.API())
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	doc, err := loadDocument(o.document)
 	if err != nil {
 		return nil, fmt.Errorf("contract: New: %w", err)
 	}
-	return &Checker{rules: rules, report: report}, nil
+	rules, err := newRules(baseURL, doc)
+	if err != nil {
+		return nil, fmt.Errorf("contract: New: %w", err)
+	}
+	return &Checker{rules, o.undocumented, &sink{report: report, seen: newSeen(doc)}}, nil
 }
 
 // A Side is the part of an exchange that breaks the contract: its request or its response.
@@ -75,22 +109,25 @@ type exchange struct {
 	request     *http.Request // a copy of its method, header and query only
 	requestBody *capture
 	response    *answer // nil: there was no response
+	sanitized   bool    // the exchange was recorded without sessions
 
 	once sync.Once // for end
 }
 
-// begin returns the exchange of a request below the base URL. path is escaped.
+// begin returns the exchange of a request below the base URL, or nil if it is not to be checked. path is escaped.
 func (c *Checker) begin(r *http.Request, path string) *exchange {
+	op, params, undocumented := c.rules.find(r.Method, path)
+	if op == nil && !c.undocumented {
+		return nil
+	}
 	length := r.ContentLength
 	if length == 0 && r.Body != nil && r.Body != http.NoBody {
 		length = -1 // in a client's request, 0 may mean an unknown length
 	}
-	x := &exchange{
-		checker: c, requestBody: &capture{length: length},
+	return &exchange{
+		checker: c, op: op, params: params, undocumented: undocumented, requestBody: &capture{length: length},
 		request: &http.Request{Method: r.Method, URL: &url.URL{RawQuery: r.URL.RawQuery}, Header: canonical(r.Header)},
 	}
-	x.op, x.params, x.undocumented = c.rules.find(r.Method, path)
-	return x
 }
 
 // end checks the exchange and reports its violations. Only the first call has an effect.
@@ -104,12 +141,13 @@ func (x *exchange) end() {
 			if x.response != nil {
 				found = append(found, x.checker.rules.checkResponse(x.op, x.response)...)
 			}
-		}
-		if len(found) == 0 {
-			return
+			if x.sanitized {
+				found = slices.DeleteFunc(found, func(v Violation) bool { return v.Place == "Set-Cookie" || v.Rule == x.op.Pointer+"/security" })
+			}
 		}
 		x.checker.mu.Lock()
 		defer x.checker.mu.Unlock()
+		x.checker.seen.add(x, found)
 		for _, v := range found {
 			x.checker.report(v)
 		}

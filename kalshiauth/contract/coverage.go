@@ -2,11 +2,44 @@ package contract
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
+
+// seen counts exchanges and their violations.
+type seen struct {
+	started  time.Time
+	statuses []StatusCount
+	requests map[string]int // by operation
+	found    map[Violation]int
+	order    []Violation // the keys of found
+}
+
+func newSeen(doc *document.Document) seen {
+	return seen{started: time.Now(), statuses: statusCounts(doc), requests: map[string]int{}, found: map[Violation]int{}}
+}
+
+// add counts an exchange.
+func (s *seen) add(x *exchange, found []Violation) {
+	if x.op != nil {
+		s.requests[x.op.ID]++
+	}
+	broken := false
+	for _, v := range found {
+		broken = broken || v.In == Response
+		if s.found[v] == 0 {
+			s.order = append(s.order, v)
+		}
+		s.found[v]++
+	}
+	if x.op != nil && x.response != nil {
+		count(s.statuses, x.op, x.response.status, broken)
+	}
+}
 
 // statusCounts returns all pairs of an operation and a status in a document.
 func statusCounts(doc *document.Document) (all []StatusCount) {
@@ -19,4 +52,52 @@ func statusCounts(doc *document.Document) (all []StatusCount) {
 		return cmp.Or(strings.Compare(a.Operation, b.Operation), strings.Compare(a.Status, b.Status))
 	})
 	return all
+}
+
+// count counts a response.
+func count(all []StatusCount, op *document.Operation, status int, broken bool) {
+	key, _ := documented(op, status)
+	for i := range all {
+		if s := &all[i]; s.Operation == op.ID && s.Status == key {
+			s.Seen++
+			if broken {
+				s.Broken++
+			}
+		}
+	}
+}
+
+// Report returns what the Checker has seen so far: a failed check for each violation, a passed one for each other
+// operation, and a skipped one for each operation that was not seen.
+func (c *Checker) Report() *Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &c.seen
+	report := &Report{
+		Target: c.rules.base.endpoint(""), Version: version(), Document: c.rules.title(), Started: s.started,
+		Duration: time.Since(s.started), Statuses: slices.Clone(s.statuses),
+	}
+	broken := map[string]bool{}
+	for _, v := range s.order {
+		broken[v.Operation] = true
+		rule := cmp.Or(v.Rule, "#")
+		id := strings.Join([]string{cmp.Or(v.Operation, "undocumented"), string(v.In), cmp.Or(strings.Trim(v.Place, "/"), "body")}, ".")
+		report.Checks = append(report.Checks, Check{
+			ID: unusual.ReplaceAllString(id, "-"), Name: strings.TrimSpace(v.Operation + " follows the document"), Operation: v.Operation,
+			Outcome: Failed, Rule: rule, Detail: fmt.Sprintf("%s (%d times)", v, s.found[v]), Started: s.started,
+		})
+	}
+	for _, op := range c.rules.Operations {
+		check := Check{
+			ID: unusual.ReplaceAllString(op.ID, "-"), Name: op.ID + " follows the document", Operation: op.ID, Outcome: Passed,
+			Rule: op.Pointer, Detail: fmt.Sprintf("%d exchanges", s.requests[op.ID]), Started: s.started,
+		}
+		if s.requests[op.ID] == 0 {
+			check.Outcome, check.Detail = Skipped, "no request to it was seen"
+		}
+		if !broken[op.ID] {
+			report.Checks = append(report.Checks, check)
+		}
+	}
+	return report
 }

@@ -170,7 +170,7 @@ func unexplained(fields []string) bool {
 		return false
 	}
 	for _, base := range []int{10, 16, 36} {
-		if numbers := numbersOf(fields, base); numbers != nil && (count(fields, numbers, base) || tell(numbers)) {
+		if numbers := numbersOf(fields, base); numbers != nil && (counting(fields, numbers, base) || timing(numbers)) {
 			return false
 		}
 	}
@@ -189,8 +189,8 @@ func numbersOf(texts []string, base int) (all []*big.Int) {
 	return all
 }
 
-// count reports whether each number is close to the one before, for its number of digits.
-func count(texts []string, numbers []*big.Int, base int) bool {
+// counting reports whether each number is close to the one before, for its number of digits.
+func counting(texts []string, numbers []*big.Int, base int) bool {
 	width := len(slices.MaxFunc(texts, func(a, b string) int { return len(a) - len(b) }))
 	near := math.Min(1000, math.Max(1, math.Pow(float64(base), float64(width))/1000))
 	for i := 1; i < len(numbers); i++ {
@@ -201,8 +201,8 @@ func count(texts []string, numbers []*big.Int, base int) bool {
 	return true
 }
 
-// tell reports whether each number is a time of these days, in seconds or parts of it.
-func tell(numbers []*big.Int) bool {
+// timing reports whether each number is a time of these days, in seconds or parts of it.
+func timing(numbers []*big.Int) bool {
 	now := time.Now()
 	units := []int64{now.Unix(), now.UnixMilli(), now.UnixMicro(), now.UnixNano()}
 	return !slices.ContainsFunc(numbers, func(n *big.Int) bool {

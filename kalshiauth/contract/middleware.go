@@ -4,18 +4,20 @@ import (
 	"net/http"
 )
 
-// Middleware returns a handler that serves requests with next, and checks those below the base URL and their responses.
-// It compares the Host header and the path of a request with the base URL, but not the scheme, which a server does not
+// Middleware returns a handler that serves requests with next, and checks those to operations of the document below the
+// base URL, and their responses. It compares the Host header and the path of a request with the base URL, but not the scheme, which a server does not
 // know. Responses stream as without the middleware, and [http.ResponseController] works. A request body that next does
 // not read to its end is checked only if what next has read is a complete JSON value.
 func (c *Checker) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path, ok := c.rules.base.below(c.rules.base.Scheme, r.Host, r.URL)
-		if !ok {
+		var x *exchange
+		if path, ok := c.rules.base.below(c.rules.base.Scheme, r.Host, r.URL); ok {
+			x = c.begin(r, path)
+		}
+		if x == nil {
 			next.ServeHTTP(w, r)
 			return
 		}
-		x := c.begin(r, path)
 		defer x.end() //nolint:contextcheck // kin-openapi takes a context and does not use it
 		if x.undocumented != nil {
 			next.ServeHTTP(w, r)

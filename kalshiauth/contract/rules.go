@@ -50,6 +50,9 @@ func newRules(rawBaseURL string, doc *document.Document) (*rules, error) {
 	return r, nil
 }
 
+// title returns the title and the version of the document.
+func (r *rules) title() string { return r.Spec.Info.Title + " " + r.Spec.Info.Version }
+
 // An answer is a response.
 type answer struct {
 	status  int

@@ -151,7 +151,7 @@ func newRunner(target *Target) (*runner, error) {
 		},
 		silent: map[string]int{}, hurried: map[string]bool{}, known: map[Violation]bool{},
 		report: Report{
-			Target: rules.base.endpoint(""), Version: version(), Document: doc.Spec.Info.Title + " " + doc.Spec.Info.Version,
+			Target: rules.base.endpoint(""), Version: version(), Document: rules.title(),
 			Started: time.Now(), Statuses: statusCounts(doc), Password: PasswordUntouched,
 		},
 	}

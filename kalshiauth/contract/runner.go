@@ -132,7 +132,7 @@ func (r *runner) checkAnswer(c call, a *answer) []Violation {
 			found = []Violation{{c.op.ID, Response, c.op.Pointer + "/responses", "", problem}}
 		}
 	}
-	r.count(c.op, a.status, len(found) > 0)
+	count(r.report.Statuses, c.op, a.status, len(found) > 0)
 	return found
 }
 
@@ -282,17 +282,4 @@ func (s *sent) shown(r *runner) Exchange {
 		x.ResponseBody = text(s.answer.body().data)
 	}
 	return x
-}
-
-// count notes a response in the report.
-func (r *runner) count(op *document.Operation, status int, broken bool) {
-	key, _ := documented(op, status)
-	for i := range r.report.Statuses {
-		if s := &r.report.Statuses[i]; s.Operation == op.ID && s.Status == key {
-			s.Seen++
-			if broken {
-				s.Broken++
-			}
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/kalshiauth/kalshiauth-go/api"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 )
 
@@ -32,10 +33,17 @@ func (v *violations) take() []contract.Violation {
 	return all
 }
 
-func newChecker(t *testing.T, baseURL string) (*contract.Checker, *violations) {
+// ownDocument is an option that changes nothing.
+var ownDocument = contract.WithDocument(api.Document)
+
+// newChecker returns a Checker that reports undocumented requests, too, unless there are other options.
+func newChecker(t *testing.T, baseURL string, opts ...contract.Option) (*contract.Checker, *violations) {
 	t.Helper()
 	found := &violations{}
-	checker, err := contract.New(baseURL, found.report)
+	if opts == nil {
+		opts = []contract.Option{contract.WithUndocumented()}
+	}
+	checker, err := contract.New(baseURL, found.report, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

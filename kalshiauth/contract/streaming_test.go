@@ -323,7 +323,7 @@ func TestReportsDoNotOverlap(t *testing.T) {
 		reporting = true
 		calls++
 		reporting = false
-	})
+	}, contract.WithUndocumented())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// Transport returns a transport that sends requests with base, and checks those below the base URL and their responses.
-// A nil base means [http.DefaultTransport]. Bodies stream as without the transport; it keeps up to 64 KiB of
-// each body for the check. A response body that is closed before its end is checked only if what was read is a complete
+// Transport returns a transport that sends requests with base, and checks those to operations of the document below the
+// base URL, and their responses. A nil base means [http.DefaultTransport]. Bodies stream as without the transport; it
+// keeps up to 64 KiB of each body for the check. A response body that is closed before its end is checked only if what was read is a complete
 // JSON value.
 func (c *Checker) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
@@ -22,11 +22,13 @@ type transport struct {
 }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	path, ok := t.checker.rules.base.below(req.URL.Scheme, req.URL.Host, req.URL)
-	if !ok {
+	var x *exchange
+	if path, ok := t.checker.rules.base.below(req.URL.Scheme, req.URL.Host, req.URL); ok {
+		x = t.checker.begin(req, path)
+	}
+	if x == nil {
 		return t.base.RoundTrip(req) //nolint:wrapcheck // a transport's errors are http.Client's to wrap
 	}
-	x := t.checker.begin(req, path)
 	resp, err := t.base.RoundTrip(x.captureRequest(req))
 	if err != nil {
 		x.end()

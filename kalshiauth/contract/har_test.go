@@ -1,0 +1,99 @@
+package contract_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// entry returns an entry of an HTTP archive. Strings in more replace parts of it.
+func entry(method, path, request string, status int, response string, more ...string) string {
+	quoted := func(s string) string { b, _ := json.Marshal(s); return string(b) }
+	text := fmt.Sprintf(`{"startedDateTime":"2026-11-27T00:00:00Z","request":{"method":%q,"url":"https://example.com/v1%s",
+		"headers":[{"name":":authority","value":"example.com"},{"name":"content-type","value":"application/json"},
+		{"name":"cookie","value":"sessions=x"}],"postData":{"mimeType":"application/json","text":%s}},
+		"response":{"status":%d,"headers":[{"name":"content-type","value":"application/json"},
+		{"name":"content-encoding","value":"br"},{"name":"set-cookie","value":"lb=1\nsessions=`+token+`; Path=/"}],
+		"content":{"size":1,"mimeType":"application/json","text":%s}}}`, method, path, quoted(request), status, quoted(response))
+	return strings.NewReplacer(more...).Replace(text)
+}
+
+func har(entries ...string) string {
+	return `{"log":{"version":"1.2","creator":{"name":"a","version":"b"},"entries":[` + strings.Join(entries, ",") + `],"pages":[]}}`
+}
+
+func TestRecordedTrafficIsChecked(t *testing.T) {
+	t.Parallel()
+	login := entry("POST", "/log_in", loginIn, 200, loginOut)
+	encodedOut := base64.StdEncoding.EncodeToString([]byte(loginOut))
+	for name, c := range map[string]struct {
+		har       string
+		exchanges int
+		want      []string // in the violations
+	}{
+		"nothing":            {har(), 0, nil},
+		"a log-in":           {har(login), 1, nil},
+		"a byte order mark":  {"\ufeff" + har(login), 1, nil},
+		"other servers":      {har(strings.ReplaceAll(login, "example.com", "example.org"), entry("GET", "/portfolio", "", 200, "{}")), 0, nil},
+		"a wrong request":    {har(entry("POST", "/log_in", `{"email":"x"}`, 400, `{"code":"x"}`)), 1, []string{"/email", "/password"}},
+		"a wrong response":   {har(entry("POST", "/log_in", loginIn, 200, `{}`)), 1, []string{"/access_level", "/token", "/user_id"}},
+		"base64":             {har(entry("POST", "/log_in", loginIn, 200, encodedOut, `"size":1`, `"size":1,"encoding":"base64"`)), 1, nil},
+		"no cookie":          {har(login, entry("POST", "/log_out", "", 204, "", `sessions=x`, `a=b`)), 2, []string{"no session"}},
+		"no set-cookie":      {har(entry("POST", "/log_in", loginIn, 200, loginOut, `sessions=`+token, `a=b`)), 1, []string{"no cookie sessions"}},
+		"a form":             {har(entry("POST", "/log_in", "", 200, loginOut, `,"text":""}},`, `,"params":[{"name":"a","value":"b"}]}},`)), 1, []string{"not one JSON value"}},
+		"no body is known":   {har(entry("POST", "/log_in", "", 200, "", `,"text":""`, ``)), 1, nil},
+		"no answer":          {har(entry("POST", "/log_in", loginIn, 0, "")), 1, nil},
+		"no answer either":   {har(entry("POST", "/log_in", `{}`, -1, "")), 1, []string{"/email", "/password"}},
+		"a sanitized record": {har(strings.NewReplacer(`"cookie"`, `"x-a"`, `"set-cookie"`, `"x-b"`).Replace(login), entry("POST", "/log_out", "", 204, "", `"cookie"`, `"x-a"`, `"set-cookie"`, `"x-b"`)), 2, nil},
+	} {
+		checker, found := newChecker(t, "https://example.com/v1", ownDocument)
+		n, err := checker.HAR(t.Context(), strings.NewReader(c.har))
+		if err != nil || n != c.exchanges {
+			t.Errorf("%s: %d exchanges, %v; want %d", name, n, err, c.exchanges)
+		}
+		got := fmt.Sprint(found.take())
+		if (c.want == nil) != (got == "[]") {
+			t.Errorf("%s: %s", name, got)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: %s, want %q", name, got, want)
+			}
+		}
+	}
+}
+
+func TestWhatIsNoArchiveIsNamed(t *testing.T) {
+	t.Parallel()
+	good := entry("POST", "/log_in", loginIn, 400, `{"code":"x"}`)
+	for name, c := range map[string]struct{ har, want string }{
+		"empty":             {"", "not an HTTP archive"},
+		"text":              {"hello", "not an HTTP archive"},
+		"a list":            {"[]", "not an HTTP archive"},
+		"another object":    {`{"entries":[]}`, "not an HTTP archive"},
+		"a log without":     {`{"log":{"version":"1.2"}}`, "not an HTTP archive"},
+		"entries of text":   {`{"log":{"entries":"x"}}`, "not an HTTP archive"},
+		"a cut file":        {har(good, good)[:len(har(good))+20], "entry 2 is malformed"},
+		"a cut end":         {strings.TrimSuffix(har(good), `],"pages":[]}}`), "is cut"},
+		"an entry of text":  {har(good, `"x"`), "entry 2 is malformed"},
+		"no method":         {har(`{"request":{"url":"https://example.com/v1/log_in"}}`), "entry 1 has no request"},
+		"a secret in it":    {har(`{"request":{"method":"POST","url":{"` + password + `":1}}}`), "entry 1 is malformed"},
+		"a status of words": {har(strings.Replace(good, `"status":400`, `"status":"`+password+`"`, 1)), "entry 1 is malformed"},
+	} {
+		checker, found := newChecker(t, "https://example.com/v1", ownDocument)
+		_, err := checker.HAR(t.Context(), strings.NewReader(c.har))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		wantNoSecret(t, fmt.Sprint(err, found.take()))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	checker, _ := newChecker(t, "https://example.com/v1", ownDocument)
+	if _, err := checker.HAR(ctx, strings.NewReader(har(good))); err == nil || !strings.Contains(err.Error(), "canceled") {
+		t.Error(err)
+	}
+}
