@@ -24,7 +24,7 @@ func contractCommand(lastLine *string) *cli.Command {
 		Description: contractExitCodes + "\n\n" +
 			"Without a subcommand, it is contract run: kalshiauth contract run -h lists its flags.",
 		DefaultCommand: "run",
-		Commands:       []*cli.Command{contractRunCommand(lastLine)},
+		Commands:       []*cli.Command{contractRunCommand(lastLine), contractProxyCommand(), contractHARCommand()},
 	}
 }
 
@@ -43,12 +43,22 @@ func contractRunCommand(lastLine *string) *cli.Command {
 			"Example: kalshiauth contract -base-url http://127.0.0.1:8080/v1 -wait 30s -report text -report html=report.html",
 		Flags:                     contractRunFlags(),
 		DisableSliceFlagSeparator: true, // a header may have a comma
+		ArgValidator:              noSubcommand,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			line, err := contractRun(ctx, cmd)
 			*lastLine = line
 			return err
 		},
 	}
+}
+
+// noSubcommand refuses the arguments of contract run, which may be a misspelt subcommand.
+func noSubcommand(_ context.Context, cmd *cli.Command) error {
+	if !cmd.Args().Present() {
+		return nil
+	}
+	return usageError{fmt.Errorf("contract has no subcommand %q, and contract run takes no argument: "+
+		"kalshiauth contract -h lists the subcommands", cmd.Args().First())}
 }
 
 func contractRunFlags() []cli.Flag {
@@ -95,7 +105,7 @@ func contractRun(ctx context.Context, cmd *cli.Command) (lastLine string, err er
 	if written != nil {
 		return passwordLine(report, &server.target), notRunError{written}
 	}
-	return passwordLine(report, &server.target), verdict(cmd, report, outputs.minCoverage)
+	return passwordLine(report, &server.target), verdict(cmd, report, outputs)
 }
 
 // check waits for the server, and runs the checks. An error means that they could not run; report is never nil.
@@ -143,7 +153,7 @@ func nothingChecked(report *contract.Report) error {
 }
 
 // verdict returns an error if the contract is broken, or if less was checked than the flags require.
-func verdict(cmd *cli.Command, report *contract.Report, minCoverage float64) error {
+func verdict(cmd *cli.Command, report *contract.Report, outputs outputs) error {
 	var problems []string
 	if !report.OK() {
 		problems = append(problems, "the contract is broken: "+report.String())
@@ -151,9 +161,8 @@ func verdict(cmd *cli.Command, report *contract.Report, minCoverage float64) err
 	if skipped := report.Count(contract.Skipped); cmd.Bool("strict") && skipped > 0 {
 		problems = append(problems, fmt.Sprintf("-strict: %d checks were skipped; the report says what they need", skipped))
 	}
-	if coverage := report.Coverage(); coverage < minCoverage {
-		problems = append(problems, fmt.Sprintf("the coverage is %s, and -min-coverage is %s", percent(coverage),
-			percent(minCoverage)))
+	if problem := outputs.lacksCoverage(report); problem != "" {
+		problems = append(problems, problem)
 	}
 	if hint := hintAtAnswers(report); hint != "" && len(problems) > 0 {
 		problems = append(problems, hint)

@@ -109,6 +109,19 @@ func (d destination) samePlace(other destination) bool {
 	return errA == nil && errB == nil && a == b
 }
 
+// lacksCoverage returns a problem if less was seen than -min-coverage requires, or "".
+func (o outputs) lacksCoverage(report *contract.Report) string {
+	if coverage := report.Coverage(); coverage < o.minCoverage {
+		return fmt.Sprintf("the coverage is %s, and -min-coverage is %s", percent(coverage), percent(o.minCoverage))
+	}
+	return ""
+}
+
+// toStdout reports whether a report goes to standard output.
+func (o outputs) toStdout() bool {
+	return slices.ContainsFunc(o.destinations, func(d destination) bool { return d.file == "" })
+}
+
 // write writes all reports, even if one cannot be written.
 func (o outputs) write(cmd *cli.Command, report *contract.Report) error {
 	var errs []error

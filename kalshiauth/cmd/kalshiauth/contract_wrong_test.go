@@ -87,7 +87,8 @@ func TestContractExitsWith2AndSaysWhatIsWrong(t *testing.T) {
 		`-min-coverage is "101%"`:         {args: []string{"-fake", "-min-coverage", "101%"}},
 		`-min-coverage is "NaN%"`:         {args: []string{"-fake", "-min-coverage", "NaN%"}},
 		"provided but not defined: -bass": {args: []string{"-bass", "x"}},
-		`takes no argument "proxi"`:       {args: []string{"proxi"}},
+		`has no subcommand "proxi"`:       {args: []string{"proxi"}},
+		`has no subcommand "x"`:           {args: []string{"run", "-fake", "x"}},
 		"No server listens there":         {args: []string{"-base-url", nobody}},
 	} {
 		t.Run(want, func(t *testing.T) {
