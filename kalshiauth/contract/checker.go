@@ -35,8 +35,8 @@ type options struct {
 
 // WithDocument makes the Checker use an OpenAPI document of your own, in JSON or YAML. It must have the operations that
 // the document of this module has.
-func WithDocument(document []byte) Option {
-	return func(o *options) { o.document = append([]byte{}, document...) }
+func WithDocument(data []byte) Option {
+	return func(o *options) { o.document = append([]byte{}, data...) }
 }
 
 // WithUndocumented makes the Checker report requests below the base URL to a path or with a method that the document
@@ -142,7 +142,9 @@ func (x *exchange) end() {
 				found = append(found, x.checker.rules.checkResponse(x.op, x.response)...)
 			}
 			if x.sanitized {
-				found = slices.DeleteFunc(found, func(v Violation) bool { return v.Place == "Set-Cookie" || v.Rule == x.op.Pointer+"/security" })
+				found = slices.DeleteFunc(found, func(v Violation) bool {
+					return v.Place == "Set-Cookie" || v.Rule == x.op.Pointer+"/security"
+				})
 			}
 		}
 		x.checker.mu.Lock()

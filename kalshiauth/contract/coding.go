@@ -66,8 +66,8 @@ func accepts(header http.Header, coding string) bool {
 	return false
 }
 
-// decoded returns a body without its content codings, or what is wrong with them. A body that is not known as a whole is
-// not known without its codings either.
+// decoded returns a body without its content codings, or what is wrong with them. A body that is not known as a whole
+// is not known without its codings either.
 func decoded(header http.Header, b body, asked func(coding string) bool) (plain body, problem string) {
 	codings := codingsOf(header)
 	if len(codings) == 0 || len(b.data) == 0 && !b.long {
@@ -104,5 +104,5 @@ func decode(decoder func(io.Reader) (io.Reader, error), data []byte) ([]byte, er
 	if closer, ok := r.(io.Closer); ok {
 		err = errors.Join(err, closer.Close())
 	}
-	return plain, err //nolint:wrapcheck // decoded has a text of its own
+	return plain, err
 }

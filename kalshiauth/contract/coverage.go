@@ -81,10 +81,11 @@ func (c *Checker) Report() *Report {
 	for _, v := range s.order {
 		broken[v.Operation] = true
 		rule := cmp.Or(v.Rule, "#")
-		id := strings.Join([]string{cmp.Or(v.Operation, "undocumented"), string(v.In), cmp.Or(strings.Trim(v.Place, "/"), "body")}, ".")
+		operation, place := cmp.Or(v.Operation, "undocumented"), cmp.Or(strings.Trim(v.Place, "/"), "body")
 		report.Checks = append(report.Checks, Check{
-			ID: unusual.ReplaceAllString(id, "-"), Name: strings.TrimSpace(v.Operation + " follows the document"), Operation: v.Operation,
-			Outcome: Failed, Rule: rule, Detail: fmt.Sprintf("%s (%d times)", v, s.found[v]), Started: s.started,
+			ID:   unusual.ReplaceAllString(operation+"."+string(v.In)+"."+place, "-"),
+			Name: strings.TrimSpace(v.Operation + " follows the document"), Operation: v.Operation, Outcome: Failed, Rule: rule,
+			Detail: fmt.Sprintf("%s (%d times)", v, s.found[v]), Started: s.started,
 		})
 	}
 	for _, op := range c.rules.Operations {

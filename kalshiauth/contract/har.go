@@ -14,10 +14,10 @@ import (
 	"strings"
 )
 
-// HAR checks recorded traffic in the HTTP Archive format 1.2, as browsers, Playwright and mitmproxy write it. It returns
-// how many exchanges it has checked: those of other servers, and with paths that the document does not have, are not
-// among them. A body that the recording lacks is not checked. Chromium leaves out cookies and credentials by default: if
-// no entry has any, HAR does not check sessions.
+// HAR checks recorded traffic in the HTTP Archive format 1.2, as browsers, Playwright and mitmproxy write it. It
+// returns how many exchanges it has checked: those of other servers, and with paths that the document does not have,
+// are not among them. A body that the recording lacks is not checked. Chromium leaves out cookies and credentials by
+// default: if no entry has any, HAR does not check sessions.
 //
 // The error says what is not in that format, and in which entry. What was found before it has been reported.
 func (c *Checker) HAR(ctx context.Context, r io.Reader) (exchanges int, err error) {
@@ -36,7 +36,7 @@ func (c *Checker) HAR(ctx context.Context, r io.Reader) (exchanges int, err erro
 	})
 	sanitized := !slices.ContainsFunc(entries, (*harEntry).hasSecret)
 	for _, e := range entries {
-		e.check(sanitized)
+		e.check(sanitized) //nolint:contextcheck // kin-openapi takes a context and does not use it
 		exchanges++
 	}
 	if err != nil {
@@ -127,7 +127,12 @@ func (e *harEntry) check(sanitized bool) {
 		} else if content.Size <= 0 {
 			passed.end()
 		}
-		x.response = &answer{status: e.Response.Status, header: e.Response.header(), body: passed.body, request: x.request.Header}
+		x.response = &answer{
+			status:  e.Response.Status,
+			header:  e.Response.header(),
+			body:    passed.body,
+			request: x.request.Header,
+		}
 	}
 	x.end()
 }

@@ -1,8 +1,7 @@
 package contract
 
 import (
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -16,8 +15,8 @@ const maxIdle = 64
 // path of a request is appended to the path of upstream, unless it begins with that path. Bodies stream, and upgraded
 // connections, such as WebSockets, pass through. If upstream cannot be reached, the answer is a 502 in plain text.
 //
-// Proxy sends requests with a copy of [http.DefaultTransport]. It checks those that it sends to the Checker's base URL. If
-// the base URL is not below upstream, it checks those to upstream instead.
+// Proxy sends requests with a copy of [http.DefaultTransport]. It checks those that it sends to the Checker's base
+// URL. If the base URL is not below upstream, it checks those to upstream instead.
 func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 	base := http.DefaultTransport
 	if t, ok := base.(*http.Transport); ok {
@@ -45,7 +44,7 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 		},
 		Transport:     c.at(&target).Transport(base),
 		FlushInterval: -1,
-		ErrorLog:      log.New(io.Discard, "", 0), // its lines have URLs, which may contain a code
+		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, 0), // its lines have URLs, which may contain a code
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			http.Error(w, "kalshiauth contract proxy: the upstream server did not answer", http.StatusBadGateway)
 		},

@@ -106,7 +106,10 @@ func (*rules) checkRequest(op *document.Operation, params map[string]string, req
 	if !sent.whole {
 		problems = slices.DeleteFunc(problems, func(p document.Problem) bool { return p.Rule == rule })
 	}
-	hasContentProblem := slices.ContainsFunc(problems, func(p document.Problem) bool { return p.Rule == rule+"/content" })
+	hasContentProblem := slices.ContainsFunc(
+		problems,
+		func(p document.Problem) bool { return p.Rule == rule+"/content" },
+	)
 	if sent.long && op.Operation.RequestBody != nil && !hasContentProblem {
 		problems = append(problems, document.Problem{Rule: rule, Found: tooLong})
 	}
@@ -275,7 +278,10 @@ func shownType(contentType string) string {
 
 // headerSaysSomething reports whether headers have a field of an error.
 func (r *rules) headerSaysSomething(header http.Header) bool {
-	return slices.ContainsFunc(r.errorFields, func(name string) bool { return strings.TrimSpace(header.Get(name)) != "" })
+	return slices.ContainsFunc(
+		r.errorFields,
+		func(name string) bool { return strings.TrimSpace(header.Get(name)) != "" },
+	)
 }
 
 // bodySaysSomething reports whether a body has a field of an error, itself or in its object "error".
@@ -331,7 +337,10 @@ func unstorable(stored *http.Cookie, set []*http.Cookie) string {
 		case len(c.Name)+len(c.Value) > maxCookie:
 			return fmt.Sprintf("the cookie %s has more than %d bytes, and no browser stores it", c.Name, maxCookie)
 		case (c.SameSite == http.SameSiteNoneMode || c.Partitioned) && !c.Secure:
-			return fmt.Sprintf("the cookie %s is SameSite=None or Partitioned, and not Secure: browsers do not store it", c.Name)
+			return fmt.Sprintf(
+				"the cookie %s is SameSite=None or Partitioned, and not Secure: browsers do not store it",
+				c.Name,
+			)
 		}
 	}
 	return ""
