@@ -90,7 +90,11 @@ func (r *runner) settle(c call, a *answer, err error) {
 		}
 	case "Logout":
 		if accepted {
+			left := len(r.open)
 			r.open = slices.DeleteFunc(r.open, func(s session) bool { return c.bearer != nil && s == *c.bearer })
+			if left == len(r.open) {
+				r.open = nil // something else was taken for a session, and any of them may have ended
+			}
 		}
 	case "ResetPassword":
 		if owner := r.owner(c.fields["email"]); owner != nil && accepted {

@@ -132,7 +132,7 @@ var wrongPasswords = []struct {
 	id, name string
 	of       func(password string) []string
 }{
-	{"cut", "without its last character", func(p string) []string { return []string{p[:len(p)-1]} }},
+	{"cut", "without its last character", func(p string) []string { return []string{p[:max(0, len(p)-1)]} }},
 	{"case", "in another case", func(p string) []string {
 		return []string{otherCase(p), strings.ToLower(p), strings.ToUpper(p)}
 	}},

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -82,11 +83,17 @@ func (r *runner) guess(secrets []string) error {
 // encodings read a secret that may be encoded.
 var encodings = []func(string) (string, bool){
 	func(s string) (string, bool) { return s, true },
-	func(s string) (string, bool) { data, err := hex.DecodeString(s); return string(data), err == nil },
+	func(s string) (string, bool) { return readable(hex.DecodeString(s)) },
 	func(s string) (string, bool) {
-		data, err := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(s))
-		return string(data), err == nil
+		return readable(base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(s)))
 	},
+}
+
+// readable returns data that is text, and not random or a short number that could be read so by chance.
+func readable(data []byte, err error) (text string, ok bool) {
+	const short = 6
+	isText := !bytes.ContainsFunc(data, func(r rune) bool { return r < ' ' || r > '~' })
+	return string(data), err == nil && len(data) >= short && isText
 }
 
 // guessTexts returns how the next text could be guessed.

@@ -79,7 +79,7 @@ func (r *runner) send(ctx context.Context, c call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range r.checkAnswer(ctx, c, a) { //nolint:contextcheck // kin-openapi takes a context and does not use it
+	for _, v := range r.checkAnswer(ctx, c, a) {
 		if !r.known[v] {
 			r.known[v] = true
 			r.found = append(r.found, v.String())
@@ -100,7 +100,7 @@ func (r *runner) expect(ctx context.Context, c call, want wanted) (*answer, erro
 		problems = append(problems, fmt.Errorf("the answer is %d, want %s", a.status, want.of(c.op)))
 	}
 	if want&undocumented == 0 || a.status/100 == 2 { // the answer to odd input may come from in front of the API
-		for _, v := range r.checkAnswer(ctx, c, a) { //nolint:contextcheck // kin-openapi takes a context and does not use it
+		for _, v := range r.checkAnswer(ctx, c, a) {
 			r.known[v] = true
 			problems = append(problems, errors.New(v.String()))
 		}
@@ -126,7 +126,7 @@ func (r *runner) refusedAs(ctx context.Context, want wanted, calls ...call) erro
 }
 
 func (r *runner) checkAnswer(ctx context.Context, c call, a *answer) []Violation {
-	found := r.checkResponse(c.op, a)
+	found := r.checkResponse(c.op, a) //nolint:contextcheck // kin-openapi takes a context and does not use it
 	if found == nil && len(codingsOf(a.header)) == 0 {
 		if problem := unreadable(ctx, c.op.ID, a); problem != "" {
 			found = []Violation{{c.op.ID, Response, c.op.Pointer + "/responses", "", problem}}
