@@ -249,7 +249,7 @@ var moreConforming = map[string]func(*kalshiauthtest.Server) middleware{
 			a.header.Set("Vary", "Accept-Encoding")
 		}
 	})),
-	"a body with each success": only(changed("", func(r *http.Request, a *reply) {
+	"a body with each success": only(changed("", func(_ *http.Request, a *reply) {
 		if a.status == 202 {
 			a.set(202, `"ok"`)
 		}

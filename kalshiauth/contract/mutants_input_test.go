@@ -48,7 +48,7 @@ func userIDOf(srv *kalshiauthtest.Server) string {
 }
 
 func mustRequest(method, path, body string) *http.Request {
-	r, err := http.NewRequest(method, path, strings.NewReader(body)) //nolint:noctx // it is served in memory
+	r, err := http.NewRequest(method, path, strings.NewReader(body)) //nolint:noctx,gosec // it is served in memory
 	if err != nil {
 		panic(err)
 	}

@@ -104,7 +104,7 @@ func withPath(r *http.Request, path, body string) *http.Request {
 // confirms lets some confirms set the password, by a code that is mailed for that.
 func confirms(match func(r *http.Request, body string) bool) func(*kalshiauthtest.Server) middleware {
 	return func(srv *kalshiauthtest.Server) middleware {
-		return replaced("ResetPasswordConfirm", func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
+		return replaced("ResetPasswordConfirm", func(w http.ResponseWriter, r *http.Request, body string, _ http.Handler) bool {
 			if len(field(body, "password")) < minPassword || !match(r, body) {
 				return false
 			}
@@ -127,7 +127,7 @@ func counter(format string) func() string {
 
 var stateMutants = []classMutant{
 	// Near misses.
-	{"a password in lower case", "Login.wrong.case", takesPassword(func(sent, right string) bool { return strings.EqualFold(sent, right) })},
+	{"a password in lower case", "Login.wrong.case", takesPassword(strings.EqualFold)},
 	{"a trimmed password", "Login.wrong.padded", takesPassword(func(sent, right string) bool { return strings.TrimSpace(sent) == right })},
 	{"a password with more", "Login.wrong.longer", takesPassword(func(sent, right string) bool { return len(right) > 5 && strings.HasPrefix(sent, right) })},
 	{"a password up to a NUL", "Login.wrong.longer", takesPassword(func(sent, right string) bool { return strings.Split(sent, "\x00")[0] == right })},
@@ -142,12 +142,12 @@ var stateMutants = []classMutant{
 		})(nil))
 	}},
 	{"the password of another account", "Login.wrong.account", takesPassword(func(sent, _ string) bool { return sent == other.Password })},
-	{"a session in another case", "Logout.session.authorization.case", takesSession("", func(sent, token string) bool { return strings.EqualFold(sent, token) })},
-	{"a cookie in another case", "Logout.session.cookie.case", takesSession("cookie", func(sent, token string) bool { return strings.EqualFold(sent, token) })},
+	{"a session in another case", "Logout.session.authorization.case", takesSession("", strings.EqualFold)},
+	{"a cookie in another case", "Logout.session.cookie.case", takesSession("cookie", strings.EqualFold)},
 	{"a cut session in the cookie", "Logout.session.cookie.cut", takesSession("cookie", func(sent, token string) bool { return len(sent) > 8 && strings.HasPrefix(token, sent) })},
 	{"a cut session in the header", "Logout.session.authorization.cut", takesSession("header", func(sent, token string) bool { return len(sent) > 8 && strings.HasPrefix(token, sent) })},
-	{"a longer session in the cookie", "Logout.session.cookie.appended", takesSession("cookie", func(sent, token string) bool { return strings.HasPrefix(sent, token) })},
-	{"a longer session in the header", "Logout.session.authorization.appended", takesSession("header", func(sent, token string) bool { return strings.HasPrefix(sent, token) })},
+	{"a longer session in the cookie", "Logout.session.cookie.appended", takesSession("cookie", strings.HasPrefix)},
+	{"a longer session in the header", "Logout.session.authorization.appended", takesSession("header", strings.HasPrefix)},
 	{"an escaped cookie", "Logout.session.cookie.encoded", takesSession("cookie", func(sent, token string) bool { s, _ := url.PathUnescape(sent); return s == token })},
 	{"an escaped header", "Logout.session.authorization.encoded", takesSession("header", func(sent, token string) bool { s, _ := url.PathUnescape(sent); return s == token })},
 	{"an altered session", "Logout.session.cookie.altered", takesSession("", func(sent, token string) bool { return len(sent) == len(token) && sent[44:] == token[44:] })},
@@ -176,7 +176,7 @@ var stateMutants = []classMutant{
 	}},
 	{"a code in another case", "ResetPasswordConfirm.code.case", takesCode(strings.EqualFold)},
 	{"a cut code", "ResetPasswordConfirm.code.cut", takesCode(func(sent, code string) bool { return len(sent) > 8 && strings.HasPrefix(code, sent) })},
-	{"a longer code", "ResetPasswordConfirm.code.appended", takesCode(func(sent, code string) bool { return strings.HasPrefix(sent, code) })},
+	{"a longer code", "ResetPasswordConfirm.code.appended", takesCode(strings.HasPrefix)},
 	{"an escaped code", "ResetPasswordConfirm.code.encoded", takesCode(func(sent, code string) bool { s, _ := url.PathUnescape(sent); return s == code })},
 	{"an altered code", "ResetPasswordConfirm.code.altered", takesCode(func(sent, code string) bool { return len(sent) == len(code) && sent[44:] == code[44:] })},
 
@@ -272,7 +272,7 @@ var stateMutants = []classMutant{
 			a.header.Set("Set-Cookie", "sessions="+token+"; Path=/")
 		})
 	}},
-	{"another user ID each time", "Login.user-id", func(srv *kalshiauthtest.Server) middleware {
+	{"another user ID each time", "Login.user-id", func(*kalshiauthtest.Server) middleware {
 		n := counter("%012d")
 		return loginFields(func(f map[string]any) { f["user_id"] = "6d7d8a3b-9c0f-4a43-9d0c-" + n() })
 	}},
@@ -306,7 +306,7 @@ var stateMutants = []classMutant{
 			}
 			a.write(w)
 			return true
-		}), replaced("Logout", func(w http.ResponseWriter, r *http.Request, _ string, next http.Handler) bool {
+		}), replaced("Logout", func(w http.ResponseWriter, r *http.Request, _ string, _ http.Handler) bool {
 			_, ok := mine.get(bare(r))
 			if ok {
 				w.WriteHeader(http.StatusNoContent)
@@ -314,7 +314,7 @@ var stateMutants = []classMutant{
 			return ok
 		}))
 	}},
-	{"a refused log-in sets a session", "Login.wrong.cut", func(srv *kalshiauthtest.Server) middleware {
+	{"a refused log-in sets a session", "Login.wrong.cut", func(*kalshiauthtest.Server) middleware {
 		return replaced("Login", func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
 			a := answer(next, r)
 			if a.status == 401 && field(body, "email") == email {
@@ -354,7 +354,7 @@ var stateMutants = []classMutant{
 	// Resets.
 	{"a reset request changes the password", "ResetPassword.changes-nothing", func(srv *kalshiauthtest.Server) middleware {
 		n := counter("changed-%d")
-		return replaced("ResetPassword", func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
+		return replaced("ResetPassword", func(_ http.ResponseWriter, _ *http.Request, body string, _ http.Handler) bool {
 			if field(body, "email") == email {
 				srv.SetPassword(email, n())
 			}
@@ -379,7 +379,7 @@ var stateMutants = []classMutant{
 	}},
 	{"a new password is cut after 8", rightCode, sets(func(p string) string { return p[:8] })},
 	{"a new password is cut after 64", "ResetPasswordConfirm.password.long", sets(func(p string) string { return p[:min(64, len(p))] })},
-	{"a new password is made lower-case", changes, sets(func(p string) string { return strings.ToLower(p) })},
+	{"a new password is made lower-case", changes, sets(strings.ToLower)},
 	{"a new password loses what is not ASCII", "ResetPasswordConfirm.password.non-ascii", sets(func(p string) string {
 		return strings.Map(func(r rune) rune {
 			if r > 127 {
