@@ -11,7 +11,8 @@ import (
 type baseURL struct {
 	*url.URL
 
-	path string // escaped, without a slash at the end
+	path   string // escaped, without a slash at the end
+	origin string // host and port
 }
 
 func parseBaseURL(raw string) (baseURL, error) {
@@ -25,13 +26,15 @@ func parseBaseURL(raw string) (baseURL, error) {
 		return baseURL{}, errors.New("the base URL has a user, a query or a fragment")
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
-	return baseURL{u, u.EscapedPath()}, nil
+	return newBaseURL(u), nil
 }
+
+func newBaseURL(u *url.URL) baseURL { return baseURL{u, u.EscapedPath(), hostPort(u.Scheme, u.Host)} }
 
 // below returns the escaped path of u relative to the base URL. scheme and host are parameters, since the URL of a
 // request that a server receives has neither.
 func (b baseURL) below(scheme, host string, u *url.URL) (path string, ok bool) {
-	if !strings.EqualFold(scheme, b.Scheme) || hostPort(scheme, host) != hostPort(b.Scheme, b.Host) {
+	if !strings.EqualFold(scheme, b.Scheme) || host != b.Host && hostPort(scheme, host) != b.origin {
 		return "", false
 	}
 	path, ok = strings.CutPrefix(u.EscapedPath(), b.path)

@@ -64,7 +64,7 @@ func New(baseURL string, report func(Violation), opts ...Option) (*Checker, erro
 	if err != nil {
 		return nil, fmt.Errorf("contract: New: %w", err)
 	}
-	return &Checker{rules, o.undocumented, &sink{report: report, seen: newSeen(doc)}}, nil
+	return &Checker{rules, o.undocumented, &sink{report: report, seen: newSeen()}}, nil
 }
 
 // A Side is the part of an exchange that breaks the contract: its request or its response.
@@ -116,9 +116,14 @@ type exchange struct {
 
 // begin returns the exchange of a request below the base URL, or nil if it is not to be checked. path is escaped.
 func (c *Checker) begin(r *http.Request, path string) *exchange {
-	op, params, undocumented := c.rules.find(r.Method, path)
-	if op == nil && !c.undocumented {
+	op, params, samePath := c.rules.Find(r.Method, path)
+	var undocumented *Violation
+	switch {
+	case op != nil:
+	case !c.undocumented:
 		return nil
+	default:
+		undocumented = c.rules.undocumented(r.Method, path, samePath)
 	}
 	length := r.ContentLength
 	if length == 0 && r.Body != nil && r.Body != http.NoBody {

@@ -44,6 +44,9 @@ const maxDecoder = 8 << 20
 
 // codingsOf returns the content codings of a body, in the order in which they were applied.
 func codingsOf(header http.Header) (codings []string) {
+	if header["Content-Encoding"] == nil {
+		return nil
+	}
 	for coding := range strings.SplitSeq(strings.Join(header["Content-Encoding"], ","), ",") {
 		if coding = strings.ToLower(strings.TrimSpace(coding)); coding != "" && coding != "identity" {
 			codings = append(codings, coding)

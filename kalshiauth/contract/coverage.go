@@ -12,33 +12,37 @@ import (
 
 // seen counts exchanges and their violations.
 type seen struct {
-	started  time.Time
-	statuses []StatusCount
-	requests map[string]int // by operation
-	found    map[Violation]int
-	order    []Violation // the keys of found
+	started   time.Time
+	exchanges map[kind]int
+	found     map[Violation]int
+	order     []Violation // the keys of found
 }
 
-func newSeen(doc *document.Document) seen {
-	return seen{started: time.Now(), statuses: statusCounts(doc), requests: map[string]int{}, found: map[Violation]int{}}
+// A kind of exchanges.
+type kind struct {
+	op     *document.Operation
+	status int  // 0: there was no response
+	broken bool // whether the response breaks the contract
+}
+
+func newSeen() seen {
+	return seen{started: time.Now(), exchanges: map[kind]int{}, found: map[Violation]int{}}
 }
 
 // add counts an exchange.
 func (s *seen) add(x *exchange, found []Violation) {
-	if x.op != nil {
-		s.requests[x.op.ID]++
+	k := kind{op: x.op}
+	if x.response != nil {
+		k.status = x.response.status
 	}
-	broken := false
 	for _, v := range found {
-		broken = broken || v.In == Response
+		k.broken = k.broken || v.In == Response
 		if s.found[v] == 0 {
 			s.order = append(s.order, v)
 		}
 		s.found[v]++
 	}
-	if x.op != nil && x.response != nil {
-		count(s.statuses, x.op, x.response.status, broken)
-	}
+	s.exchanges[k]++
 }
 
 // statusCounts returns all pairs of an operation and a status in a document.
@@ -54,14 +58,14 @@ func statusCounts(doc *document.Document) (all []StatusCount) {
 	return all
 }
 
-// count counts a response.
-func count(all []StatusCount, op *document.Operation, status int, broken bool) {
-	key, _ := documented(op, status)
+// count counts n responses of a kind.
+func count(all []StatusCount, k kind, n int) {
+	key, _ := documented(k.op, k.status)
 	for i := range all {
-		if s := &all[i]; s.Operation == op.ID && s.Status == key {
-			s.Seen++
-			if broken {
-				s.Broken++
+		if s := &all[i]; s.Operation == k.op.ID && s.Status == key {
+			s.Seen += n
+			if k.broken {
+				s.Broken += n
 			}
 		}
 	}
@@ -75,7 +79,17 @@ func (c *Checker) Report() *Report {
 	s := &c.seen
 	report := &Report{
 		Target: c.rules.base.endpoint(""), Version: version(), Document: c.rules.title(), Started: s.started,
-		Duration: time.Since(s.started), Statuses: slices.Clone(s.statuses),
+		Duration: time.Since(s.started), Statuses: statusCounts(c.rules.Document),
+	}
+	requests := map[string]int{}
+	for k, n := range s.exchanges {
+		if k.op == nil {
+			continue
+		}
+		requests[k.op.ID] += n
+		if k.status > 0 {
+			count(report.Statuses, k, n)
+		}
 	}
 	broken := map[string]bool{}
 	for _, v := range s.order {
@@ -91,9 +105,9 @@ func (c *Checker) Report() *Report {
 	for _, op := range c.rules.Operations {
 		check := Check{
 			ID: unusual.ReplaceAllString(op.ID, "-"), Name: op.ID + " follows the document", Operation: op.ID, Outcome: Passed,
-			Rule: op.Pointer, Detail: fmt.Sprintf("%d exchanges", s.requests[op.ID]), Started: s.started,
+			Rule: op.Pointer, Detail: fmt.Sprintf("%d exchanges", requests[op.ID]), Started: s.started,
 		}
-		if s.requests[op.ID] == 0 {
+		if requests[op.ID] == 0 {
 			check.Outcome, check.Detail = Skipped, "no request to it was seen"
 		}
 		if !broken[op.ID] {

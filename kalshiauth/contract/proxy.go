@@ -53,7 +53,7 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 
 // at returns a Checker of requests to upstream, with the same report.
 func (c *Checker) at(upstream *url.URL) *Checker {
-	above := baseURL{upstream, upstream.EscapedPath()}
+	above := newBaseURL(upstream)
 	if _, ok := above.below(c.rules.base.Scheme, c.rules.base.Host, c.rules.base.URL); ok {
 		return c
 	}

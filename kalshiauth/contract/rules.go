@@ -61,20 +61,17 @@ type answer struct {
 	request http.Header // of the request; only Accept-Encoding matters
 }
 
-// find returns the operation of a request, or what is undocumented about it. path is escaped, below the base URL.
-func (r *rules) find(method, path string) (*document.Operation, map[string]string, *Violation) {
-	op, params, samePath := r.Find(method, path)
-	if op != nil {
-		return op, params, nil
-	}
+// undocumented returns what is undocumented about a request that is none to an operation. path is escaped, below the base
+// URL; samePath are the operations with this path.
+func (r *rules) undocumented(method, path string, samePath []*document.Operation) *Violation {
 	if len(samePath) > 0 {
-		op = samePath[0]
-		return nil, nil, &Violation{
+		op := samePath[0]
+		return &Violation{
 			In: Request, Rule: op.Pointer[:strings.LastIndexByte(op.Pointer, '/')], Place: "method",
 			Found: fmt.Sprintf("the undocumented method %.20q of %s", method, op.Path),
 		}
 	}
-	return nil, nil, &Violation{
+	return &Violation{
 		In: Request, Rule: "#/paths", Place: "path", Found: "an undocumented path, " + r.shownPath(path),
 	}
 }
@@ -310,7 +307,7 @@ func (r *rules) cookieProblem(op *document.Operation, header http.Header, got bo
 		}
 		return fmt.Sprintf("no cookie %s that a browser would send to %s", r.cookie, missing)
 	}
-	if problem := unstorable(cookie, (&http.Response{Header: header}).Cookies()); problem != "" {
+	if problem := unstorable(cookie); problem != "" {
 		return problem
 	}
 	var login struct {
@@ -330,18 +327,13 @@ func (r *rules) cookieProblem(op *document.Operation, header http.Header, got bo
 const maxCookie = 4096
 
 // unstorable returns why no browser stores a cookie that a response sets, or "".
-func unstorable(stored *http.Cookie, set []*http.Cookie) string {
-	for _, c := range set {
-		switch {
-		case c.Name != stored.Name || c.Value != stored.Value:
-		case len(c.Name)+len(c.Value) > maxCookie:
-			return fmt.Sprintf("the cookie %s has more than %d bytes, and no browser stores it", c.Name, maxCookie)
-		case (c.SameSite == http.SameSiteNoneMode || c.Partitioned) && !c.Secure:
-			return fmt.Sprintf(
-				"the cookie %s is SameSite=None or Partitioned, and not Secure: browsers do not store it",
-				c.Name,
-			)
-		}
+func unstorable(c *http.Cookie) string {
+	switch {
+	case len(c.Name)+len(c.Value) > maxCookie:
+		return fmt.Sprintf("the cookie %s has more than %d bytes, and no browser stores it", c.Name, maxCookie)
+	case (c.SameSite == http.SameSiteNoneMode || c.Partitioned) && !c.Secure:
+		return fmt.Sprintf("the cookie %s is SameSite=None or Partitioned, and not Secure: browsers do not store it",
+			c.Name)
 	}
 	return ""
 }
@@ -376,6 +368,11 @@ func (r *rules) sessionCookie(op *document.Operation, header http.Header) (cooki
 			return nil, other.Path
 		}
 		cookie = sent[i]
+	}
+	for _, set := range cookies {
+		if cookie != nil && set.Name == cookie.Name && set.Value == cookie.Value {
+			return set, ""
+		}
 	}
 	return cookie, ""
 }

@@ -132,7 +132,7 @@ func (r *runner) checkAnswer(ctx context.Context, c call, a *answer) []Violation
 			found = []Violation{{c.op.ID, Response, c.op.Pointer + "/responses", "", problem}}
 		}
 	}
-	count(r.report.Statuses, c.op, a.status, len(found) > 0)
+	count(r.report.Statuses, kind{c.op, a.status, len(found) > 0}, 1)
 	return found
 }
 

@@ -102,8 +102,9 @@ func (d *Document) Operation(id string) *Operation {
 // Find returns the operation of a request and its path parameters, unescaped. path is escaped, and relative to the
 // server's URL. If the document has no such operation, Find returns nil and the operations with this path, if any.
 func (d *Document) Find(method, path string) (op *Operation, params map[string]string, samePath []*Operation) {
+	segments := strings.Split(path, "/")
 	for _, op := range d.Operations {
-		params, ok := op.match(path)
+		params, ok := op.match(segments)
 		switch {
 		case ok && op.Method == method:
 			return op, params, nil

@@ -31,7 +31,8 @@ type Operation struct {
 
 // A segment is a segment of a path template, such as "{name}.csv".
 type segment struct {
-	form       *regexp.Regexp // matches an unescaped segment; it has a group for each parameter
+	literal    string         // without parameters
+	form       *regexp.Regexp // matches an unescaped segment with parameters; it has a group for each
 	parameters []string
 }
 
@@ -51,18 +52,25 @@ func (op *Operation) Security() (schemes []Scheme, required bool) {
 	return op.document.schemes(ids), required
 }
 
-// match returns the parameters of an escaped path, if the path is the operation's.
-func (op *Operation) match(path string) (params map[string]string, ok bool) {
-	segments := strings.Split(path, "/")
+// match returns the parameters of a path, if the path is the operation's. segments are those of the path, escaped.
+func (op *Operation) match(segments []string) (params map[string]string, ok bool) {
 	if len(segments) != len(op.segments) {
 		return nil, false
 	}
-	params = map[string]string{}
 	for i, want := range op.segments {
 		got, err := url.PathUnescape(segments[i])
+		if want.form == nil {
+			if err != nil || got != want.literal {
+				return nil, false
+			}
+			continue
+		}
 		values := want.form.FindStringSubmatch(got)
 		if err != nil || values == nil {
 			return nil, false
+		}
+		if params == nil {
+			params = map[string]string{}
 		}
 		for j, name := range want.parameters {
 			params[name] = values[j+1]
@@ -224,12 +232,16 @@ func compile(template string) (segments []segment) {
 		for _, match := range parameter.FindAllStringSubmatch(text, -1) {
 			parameters = append(parameters, match[1])
 		}
+		if parameters == nil {
+			segments = append(segments, segment{literal: text})
+			continue
+		}
 		literals := parameter.Split(text, -1)
 		for i, literal := range literals {
 			literals[i] = regexp.QuoteMeta(literal)
 		}
 		form := regexp.MustCompile("(?s)^" + strings.Join(literals, "(.+)") + "$")
-		segments = append(segments, segment{form, parameters})
+		segments = append(segments, segment{form: form, parameters: parameters})
 	}
 	return segments
 }
