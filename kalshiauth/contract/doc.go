@@ -8,6 +8,8 @@
 //	client, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL),
 //		kalshiauth.WithHTTPClient(&http.Client{Transport: checker.Transport(http.DefaultTransport)}))
 //
+// [Checker.Proxy] does the same for programs of any language, and [Checker.HAR] for recorded traffic.
+//
 // [Run] checks a running server: it tries valid and invalid log-ins, log-outs and resets, and returns a [Report], which
 // can be written for terminals and CI systems. The command "kalshiauth contract" does the same.
 //
@@ -15,8 +17,10 @@
 //	...
 //	err = report.Write(os.Stdout, contract.FormatText)
 //
-// Run derives from the document what an operation must reject: a missing or malformed body, a missing value, a value of
-// a wrong type or beyond a limit, a missing session.
+// Run derives from the document what an operation must refuse: a missing or malformed body, a missing value, a value
+// of a wrong type or beyond a limit, a missing or altered session; and what it must take: unknown properties, escaped
+// JSON, other cookies. What is refused for an unknown account is tried with the known one, too. Further checks
+// combine operations: what ends a session and what does not, and what a reset changes.
 //
 // # What follows the contract
 //
@@ -28,7 +32,9 @@
 //   - A log-in sets the session cookie to the token, and a browser would send the cookie to the operations that use it.
 //   - If the document has several statuses for a rejection, such as 400, 401 and 403 for a wrong password, each of them
 //     is allowed.
-//   - If the document has fields for a body, a body of more than 64 KiB is a violation.
+//   - If the document has fields for a body, a body of more than 64 KiB is a violation. So is one that is not UTF-8, and
+//     one with a content coding that the request did not ask for.
+//   - Requests to paths and with methods that the document does not have are not checked.
 //
 // # Secrets
 //
