@@ -32,8 +32,8 @@
 //   - A log-in sets the session cookie to the token, and a browser would send the cookie to the operations that use it.
 //   - If the document has several statuses for a rejection, such as 400, 401 and 403 for a wrong password, each of them
 //     is allowed.
-//   - If the document has fields for a body, a body of more than 64 KiB is a violation. So is one that is not UTF-8, and
-//     one with a content coding that the request did not ask for.
+//   - If the document has fields for a body, a body of more than 64 KiB is a violation. So is one that is not UTF-8,
+//     and one with a content coding that the request did not ask for.
 //   - Requests to paths and with methods that the document does not have are not checked.
 //
 // # Secrets

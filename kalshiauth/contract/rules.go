@@ -61,8 +61,8 @@ type answer struct {
 	request http.Header // of the request; only Accept-Encoding matters
 }
 
-// undocumented returns what is undocumented about a request that is none to an operation. path is escaped, below the base
-// URL; samePath are the operations with this path.
+// undocumented returns what is undocumented about a request that is none to an operation. path is escaped, below the
+// base URL; samePath are the operations with this path.
 func (r *rules) undocumented(method, path string, samePath []*document.Operation) *Violation {
 	if len(samePath) > 0 {
 		op := samePath[0]
