@@ -244,6 +244,17 @@ func (r *runner) logoutCall(s session, scheme document.Scheme) call {
 	return r.call("Logout", nil).presenting(s, scheme)
 }
 
+// works checks that a session has not ended, and ends it.
+func (r *runner) works(ctx context.Context, s session) error {
+	if len(r.schemes) == 0 {
+		return nil
+	}
+	if _, err := r.expect(ctx, r.logoutCall(s, r.schemes[0]), success); err != nil {
+		return fmt.Errorf("the log-out of a session from before: %w", err)
+	}
+	return nil
+}
+
 // tidy ends the open sessions except the last one of the account.
 func (r *runner) tidy(ctx context.Context) {
 	kept := -1
