@@ -96,7 +96,7 @@ func (r *runner) settle(c call, a *answer, err error) {
 		}
 	default:
 		if accepted || err != nil { // without an answer, the password may have been set
-			r.maySet(c)
+			r.maySet(c, accepted)
 		}
 	}
 }
@@ -118,13 +118,16 @@ func (r *runner) began(c call, owner *account, a *answer) {
 }
 
 // maySet notes the passwords that a call may have set.
-func (r *runner) maySet(c call) {
+func (r *runner) maySet(c call, accepted bool) {
 	owner := r.owner(c.fields["user_id"])
 	for _, value := range c.path {
 		owner = cmp.Or(owner, r.owner(value))
 	}
 	if owner == nil && c.bearer != nil {
 		owner = c.bearer.owner
+	}
+	if owner != nil && accepted {
+		owner.code = mailed{} // whatever code it was, it may have used up this one
 	}
 	for _, in := range passwordsOf(c.op) {
 		password, isText := c.fields[in.Name].(string)
