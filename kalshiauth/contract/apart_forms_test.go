@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
 // refuses answers some right requests with an error. What the fake server refuses stays refused in its own way.
