@@ -1,3 +1,3 @@
 package contract_test
 
-var apartSessions, apartResets []namedMutant
+var apartResets []namedMutant

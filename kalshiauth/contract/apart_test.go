@@ -185,7 +185,7 @@ func repairs(operation string, fix func(b *book, r *http.Request, body string) s
 }
 
 func namedMutants() []namedMutant {
-	return slices.Concat(apartInput, apartForms, apartOdd, apartSessions, apartResets)
+	return slices.Concat(apartInput, apartForms, apartOdd, apartSessions, apartSecrets, apartResets)
 }
 
 func TestMoreMutantsAreCaught(t *testing.T) {
@@ -208,7 +208,7 @@ func TestMoreMutantsAreCaught(t *testing.T) {
 					}
 					return m.change
 				})
-				target := targetOf(srv)
+				target := ownTarget(srv)
 				report, err := contract.Run(t.Context(), target)
 				if err == nil && report.OK() {
 					t.Errorf("%s: not caught: %s", m.class, report)
