@@ -2,7 +2,6 @@ package contract_test
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
 	"hash/crc32"
 	"net/http"
