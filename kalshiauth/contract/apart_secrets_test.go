@@ -3,10 +3,10 @@ package contract_test
 import (
 	"context"
 	"crypto/md5" //nolint:gosec // a broken server uses it
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"math/rand"
 	"strings"
 	"sync"
 	"time"
@@ -33,8 +33,6 @@ func md5Of(s string) string {
 	sum := md5.Sum([]byte(s)) //nolint:gosec // a broken server does it
 	return hex.EncodeToString(sum[:])
 }
-
-var weakRandom = rand.New(rand.NewSource(7)) //nolint:gosec // a broken server uses it
 
 // draws counts, for codes.
 func draws(format string) func(*kalshiauthtest.Server) middleware {
@@ -78,11 +76,11 @@ var apartSecrets = []namedMutant{
 	})},
 	{name: "tokens are the same for an account", class: "guessable", stateful: gives(func(_ int, e string) string { return md5Of("salt" + e) })},
 	{name: "tokens are one of three", class: "guessable", stateful: gives(func(n int, e string) string { return md5Of(fmt.Sprint("salt", n%3)) })},
-	{name: "tokens are four random digits", class: "guessable", stateful: gives(func(int, string) string { return fmt.Sprintf("%04d", weakRandom.Intn(10000)) })},
+	{name: "tokens are four random digits", class: "guessable", stateful: gives(func(int, string) string { return digits()[:4] })},
 	{name: "tokens are six random digits after a fixed text", class: "guessable", stateful: gives(func(int, string) string {
-		return fmt.Sprintf("kalshi-session-token-%06d", weakRandom.Intn(1000000))
+		return "kalshi-session-token-" + digits()
 	})},
-	{name: "tokens have 24 random bits", class: "guessable", stateful: gives(func(int, string) string { return fmt.Sprintf("%06x", weakRandom.Intn(1<<24)) })},
+	{name: "tokens have 25 random bits", class: "guessable", stateful: gives(func(int, string) string { return rand.Text()[:5] })},
 	{name: "codes count", class: "guessable", stateful: draws("%08d")},
 	{name: "codes count in hexadecimal", class: "guessable", stateful: draws("reset-%012x")},
 	{name: "codes are the time", class: "guessable", stateful: func(srv *kalshiauthtest.Server) middleware {

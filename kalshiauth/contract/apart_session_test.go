@@ -63,7 +63,15 @@ func sentBy(r *http.Request, way string) string {
 
 // lists lets anybody log out by a value that is in a list of real ones.
 func lists(list func(b *book) []string) func(*kalshiauthtest.Server) middleware {
-	return takes("", func(b *book, sent, _ string) bool { return sent != "" && slices.Contains(list(b), sent) })
+	return by(func(b *book) middleware {
+		return replaced("Logout", func(w http.ResponseWriter, r *http.Request, _ string, _ http.Handler) bool {
+			listed := presented(r) != "" && slices.Contains(list(b), bare(r)) || slices.Contains(list(b), presented(r))
+			if listed {
+				w.WriteHeader(http.StatusNoContent)
+			}
+			return listed
+		})
+	})
 }
 
 // after does more than the operation did.

@@ -1,3 +1,0 @@
-package contract_test
-
-var apartResets []namedMutant
