@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
@@ -307,8 +306,4 @@ var apartResets = []namedMutant{
 	})},
 	{name: "a reset request ends the sessions of the account", class: "request", stateful: requested(func(b *book, e string) { b.srv.ExpireSessionsOf(e) })},
 	{name: "a reset request mails nothing", class: "request", change: accepted(func(body string) bool { return field(body, "email") == email })},
-	{name: "every second reset request mails nothing", class: "request", stateful: by(func(*book) middleware {
-		var n atomic.Int64
-		return accepted(func(body string) bool { return field(body, "email") == email && n.Add(1)%2 == 0 })
-	})},
 }
