@@ -184,6 +184,17 @@ func repairs(operation string, fix func(b *book, r *http.Request, body string) s
 	})
 }
 
+// start starts the server.
+func (m *namedMutant) start(t *testing.T) *kalshiauthtest.Server {
+	t.Helper()
+	return serverWith(t, func(srv *kalshiauthtest.Server) middleware {
+		if m.stateful != nil {
+			return m.stateful(srv)
+		}
+		return m.change
+	})
+}
+
 func namedMutants() []namedMutant {
 	return slices.Concat(apartInput, apartForms, apartOdd, apartSessions, apartSecrets, apartResets)
 }
@@ -202,13 +213,7 @@ func TestMoreMutantsAreCaught(t *testing.T) {
 			names[m.name] = true
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
-				srv := serverWith(t, func(srv *kalshiauthtest.Server) middleware {
-					if m.stateful != nil {
-						return m.stateful(srv)
-					}
-					return m.change
-				})
-				target := ownTarget(srv)
+				target := ownTarget(m.start(t))
 				report, err := contract.Run(t.Context(), target)
 				if err == nil && report.OK() {
 					t.Errorf("%s: not caught: %s", m.class, report)
