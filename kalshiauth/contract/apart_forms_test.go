@@ -39,7 +39,7 @@ func contentType(match func(t string) bool) func(*http.Request, string) bool {
 // isRight reports whether a request is a right one, apart from what it is refused for.
 func isRight(body string) bool { return parsed(body) != nil }
 
-// reads reads a body in another way than JSON says.
+// reads makes a server read a body in another way than JSON says.
 func reads(operation string, read func(body string) string) middleware {
 	return replaced(operation, func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
 		if isRight(body) {
@@ -153,7 +153,7 @@ var apartForms = []namedMutant{
 		p, e := strings.Index(body, `"password"`), strings.Index(body, `"email"`)
 		return isRight(body) && p >= 0 && p < e
 	})},
-	{name: "a form in place of JSON logs in", class: "content type", stateful: repairs("Login", func(b *book, r *http.Request, body string) string {
+	{name: "a form in place of JSON logs in", class: "content type", stateful: repairs("Login", func(b *book, _ *http.Request, body string) string {
 		form, err := url.ParseQuery(body)
 		if err != nil || form.Get("email") != email || form.Get("password") != b.password(email) {
 			return ""

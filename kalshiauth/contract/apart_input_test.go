@@ -106,7 +106,7 @@ var apartInput = []namedMutant{
 	{name: "a password that is an object lets in", class: "known", stateful: lets("Login", "password", is("object"))},
 	{name: "a password that is an array lets in", class: "known", stateful: lets("Login", "password", is("array"))},
 	{name: "a password that is true lets in", class: "known", stateful: lets("Login", "password",
-		func(_ *book, _ *http.Request, v any, _ bool) bool { return v == true })},
+		func(_ *book, _ *http.Request, v any, _ bool) bool { yes, ok := v.(bool); return ok && yes })},
 	{name: "a password that is 0 lets in", class: "known", stateful: lets("Login", "password",
 		func(_ *book, _ *http.Request, v any, _ bool) bool { return v == 0.0 })},
 	{name: "a password that is an operator lets in", class: "known", stateful: lets("Login", "password",

@@ -15,15 +15,15 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
-// gives gives tokens of its own. make gets the number of the token and the e-mail address.
-func gives(make func(n int, email string) string) func(*kalshiauthtest.Server) middleware {
+// gives makes a server give tokens of its own. token gets the number of the token and the e-mail address.
+func gives(token func(n int, email string) string) func(*kalshiauthtest.Server) middleware {
 	var mu sync.Mutex
 	n := 1000
 	return only(chain(tokens(func(string) string {
 		mu.Lock()
 		defer mu.Unlock()
 		n++
-		return make(n, email)
+		return token(n, email)
 	})))
 }
 
@@ -45,7 +45,7 @@ func ownTarget(srv *kalshiauthtest.Server) contract.Target {
 	target.ResetCode = func(ctx context.Context, email string) (string, string, error) {
 		code, id, err := outbox(srv)(ctx, email)
 		if own, ok := ownCodes.Load(srv); ok && err == nil {
-			code = own.(func(string) string)(code) //nolint:forcetypeassert // it holds nothing else
+			code = own.(func(string) string)(code)
 		}
 		return code, id, err
 	}
@@ -65,8 +65,8 @@ var apartSecrets = []namedMutant{
 	{name: "tokens are the time in nanoseconds, in hexadecimal", class: "guessable", stateful: gives(func(int, string) string { return fmt.Sprintf("%x", time.Now().UnixNano()) })},
 	{name: "tokens are the time in base64", class: "guessable", stateful: gives(func(int, string) string { return b64(time.Now().UTC().Format(time.RFC3339Nano)) })},
 	{name: "tokens are UUIDs of time and a fixed node", class: "guessable", stateful: gives(func(int, string) string {
-		t := uint64(time.Now().UnixNano()/100) + 0x01B21DD213814000                                    //nolint:gosec // the time is positive
-		return fmt.Sprintf("%08x-%04x-1%03x-8a3c-02420a000105", uint32(t), uint16(t>>32), t>>48&0xfff) //nolint:gosec // parts of it
+		t := uint64(time.Now().UnixNano()/100) + 0x01B21DD213814000
+		return fmt.Sprintf("%08x-%04x-1%03x-8a3c-02420a000105", uint32(t), uint16(t>>32), t>>48&0xfff)
 	})},
 	{name: "tokens are JWTs without a signature", class: "guessable", stateful: gives(func(n int, e string) string {
 		return b64(`{"alg":"none","typ":"JWT"}`) + "." + b64(fmt.Sprintf(`{"sub":%q,"iat":%d,"n":%d}`, e, time.Now().Unix(), n)) + "."
@@ -75,7 +75,7 @@ var apartSecrets = []namedMutant{
 		return b64(`{"alg":"HS256","typ":"JWT"}`) + "." + b64(fmt.Sprintf(`{"sub":%q,"jti":%d}`, e, n)) + "." + b64(strings.Repeat("\x17\xe9", 16))
 	})},
 	{name: "tokens are the same for an account", class: "guessable", stateful: gives(func(_ int, e string) string { return md5Of("salt" + e) })},
-	{name: "tokens are one of three", class: "guessable", stateful: gives(func(n int, e string) string { return md5Of(fmt.Sprint("salt", n%3)) })},
+	{name: "tokens are one of three", class: "guessable", stateful: gives(func(n int, _ string) string { return md5Of(fmt.Sprint("salt", n%3)) })},
 	{name: "tokens are four random digits", class: "guessable", stateful: gives(func(int, string) string { return digits()[:4] })},
 	{name: "tokens are six random digits after a fixed text", class: "guessable", stateful: gives(func(int, string) string {
 		return "kalshi-session-token-" + digits()

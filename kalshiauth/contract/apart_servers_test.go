@@ -136,7 +136,7 @@ func oddOnes(r *http.Request, body string) int {
 	return 0
 }
 
-// locks locks an account for a time after some wrong passwords in a row.
+// locks makes a server lock an account for a time after some wrong passwords in a row.
 func locks(n int, lifetime time.Duration) func(*kalshiauthtest.Server) middleware {
 	return func(*kalshiauthtest.Server) middleware {
 		var mu sync.Mutex

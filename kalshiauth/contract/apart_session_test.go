@@ -27,7 +27,7 @@ func forgives(match func(sent, right string) bool) func(*kalshiauthtest.Server) 
 	})
 }
 
-// takes takes other values than a living token for it. way is "cookie", "header" or "".
+// takes makes a server take other values than a living token for it. way is "cookie", "header" or "".
 func takes(way string, match func(b *book, sent, token string) bool) func(*kalshiauthtest.Server) middleware {
 	return by(func(b *book) middleware {
 		return replaced("Logout", func(w http.ResponseWriter, r *http.Request, _ string, next http.Handler) bool {
@@ -97,7 +97,8 @@ var apartSessions = []namedMutant{
 		return sent[1:] == right[1:] && strings.EqualFold(sent[:1], right[:1])
 	})},
 	{name: "swapped capitals are forgiven", class: "near miss", stateful: forgives(func(sent, right string) bool {
-		return strings.ToUpper(right) == sent || strings.ToLower(right) == sent
+		upper, lower := strings.ToUpper(right), strings.ToLower(right)
+		return sent == upper || sent == lower
 	})},
 	{name: "spaces before a password are cut off", class: "near miss", stateful: forgives(func(sent, right string) bool { return strings.TrimLeft(sent, " \t\r\n") == right })},
 	{name: "spaces after a password are cut off", class: "near miss", stateful: forgives(func(sent, right string) bool { return strings.TrimRight(sent, " \t\r\n") == right })},
@@ -120,7 +121,7 @@ var apartSessions = []namedMutant{
 	})},
 
 	// Near misses of a session.
-	{name: "no session ends the last one", class: "session", stateful: takes("", func(b *book, sent, token string) bool { return sent == "" })},
+	{name: "no session ends the last one", class: "session", stateful: takes("", func(_ *book, sent, _ string) bool { return sent == "" })},
 	{name: "an empty cookie ends a session", class: "session", stateful: takes("cookie", func(_ *book, sent, _ string) bool { return sent == "" })},
 	{name: "an unknown cookie ends a session", class: "session", stateful: takes("cookie", func(*book, string, string) bool { return true })},
 	{name: "an unknown header ends a session", class: "session", stateful: takes("header", func(*book, string, string) bool { return true })},

@@ -146,16 +146,11 @@ func codeOf(r *http.Request) string {
 	return code
 }
 
-// confirm uses a code.
-func confirm(next http.Handler, r *http.Request, code, body string) *reply {
-	return answer(next, withPath(r, "/passwords/reset/"+code+"/confirm", body))
-}
-
 // object is a JSON object of texts.
 func object(pairs ...string) string {
 	fields := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		fields[pairs[i]] = pairs[i+1]
+	for pair := range slices.Chunk(pairs, 2) {
+		fields[pair[0]] = pair[1]
 	}
 	data, _ := json.Marshal(fields)
 	return string(data)

@@ -47,7 +47,7 @@ var conforming = map[string]middleware{
 	"403 for a wrong password":  errorsOf("Login", func(a *reply) { a.status = 403 }),
 	"400 for a dead session":    errorsOf("Logout", func(a *reply) { a.status = 400 }),
 	"403 for a dead session":    errorsOf("Logout", func(a *reply) { a.status = 403 }),
-	"400 for an unknown e-mail": unless(known, "ResetPassword", 400),
+	"400 for an unknown e-mail": unless(known, 400),
 	"charset": changed("", func(_ *http.Request, a *reply) {
 		if a.header.Get("Content-Type") != "" {
 			a.header.Set("Content-Type", "application/json; charset=utf-8")

@@ -71,6 +71,9 @@ func count(all []StatusCount, k kind, n int) {
 	}
 }
 
+// NoAnswer is the detail of a skipped check of an operation whose requests got no response.
+const NoAnswer = "its requests got no answer"
+
 // Report returns what the Checker has seen so far: a failed check for each violation, a passed one for each other
 // operation, and a skipped one for each operation that was not seen.
 func (c *Checker) Report() *Report {
@@ -81,13 +84,14 @@ func (c *Checker) Report() *Report {
 		Target: c.rules.base.endpoint(""), Version: version(), Document: c.rules.title(), Started: s.started,
 		Duration: time.Since(s.started), Statuses: statusCounts(c.rules.Document),
 	}
-	requests := map[string]int{}
+	requests, answers := map[string]int{}, map[string]int{}
 	for k, n := range s.exchanges {
 		if k.op == nil {
 			continue
 		}
 		requests[k.op.ID] += n
 		if k.status > 0 {
+			answers[k.op.ID] += n
 			count(report.Statuses, k, n)
 		}
 	}
@@ -107,8 +111,11 @@ func (c *Checker) Report() *Report {
 			ID: unusual.ReplaceAllString(op.ID, "-"), Name: op.ID + " follows the document", Operation: op.ID, Outcome: Passed,
 			Rule: op.Pointer, Detail: fmt.Sprintf("%d exchanges", requests[op.ID]), Started: s.started,
 		}
-		if requests[op.ID] == 0 {
+		switch {
+		case requests[op.ID] == 0:
 			check.Outcome, check.Detail = Skipped, "no request to it was seen"
+		case answers[op.ID] == 0:
+			check.Outcome, check.Detail = Skipped, NoAnswer
 		}
 		if !broken[op.ID] {
 			report.Checks = append(report.Checks, check)

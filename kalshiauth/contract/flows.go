@@ -130,7 +130,8 @@ var wrongPasswords = []struct {
 }{
 	{"cut", "without its last character", func(p string) []string { return []string{p[:max(0, len(p)-1)]} }},
 	{"case", "in another case", func(p string) []string {
-		return []string{otherCase(p), strings.ToLower(p), strings.ToUpper(p), otherCase(p[:min(1, len(p))]) + p[min(1, len(p)):]}
+		first := min(1, len(p))
+		return []string{otherCase(p), strings.ToLower(p), strings.ToUpper(p), otherCase(p[:first]) + p[first:]}
 	}},
 	{"padded", "with a space", func(p string) []string { return []string{" " + p, p + " ", p + "\n"} }},
 	{"longer", "with one more character", func(p string) []string {

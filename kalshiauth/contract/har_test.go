@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 )
 
 // entry returns an entry of an HTTP archive. Strings in more replace parts of it.
@@ -125,3 +127,16 @@ func TestWhatABrowserRecordedHoldsTheContract(t *testing.T) {
 }
 
 var setCookieName = regexp.MustCompile(`(?i)set-cookie`)
+
+func TestRequestsWithoutAnAnswerAreNotCheckedByTheReport(t *testing.T) {
+	t.Parallel()
+	checker, _ := newChecker(t, "https://example.com/v1", ownDocument)
+	if n, err := checker.HAR(t.Context(), strings.NewReader(har(entry("POST", "/log_in", loginIn, 0, "")))); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	for _, c := range checker.Report().Checks {
+		if c.Outcome != contract.Skipped || (c.ID == "Login") != (c.Detail == contract.NoAnswer) {
+			t.Errorf("%s: %s, %s", c.ID, c.Outcome, c.Detail)
+		}
+	}
+}

@@ -21,14 +21,16 @@ var oddTexts = []string{
 
 // oddSessions are sessions that make some servers fail.
 var oddSessions = []string{
-	"session%", "session%00", "undefined", "session.a.b.c", "session.a.b", "session a b", `odd"session`, "====", "Basic Og==",
+	"session%", "session%00", "undefined", "session.a.b.c", "session.a.b", "session a b",
+	`odd"session`, "====", "Basic Og==",
 	strings.Repeat("a", 4<<10),
 }
 
 // oddBodies are bodies that make some servers fail.
 var oddBodies = []string{
 	strings.Repeat("[", 5000), strings.Repeat(`{"a":`, 5000), `{"a":1e999999}`, `{"a":123456789012345678901234567890}`,
-	`{"a":` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + `}`, `{"":""}`, "\xff\xfe", "\ufeff{}", `{"a":"\ud800"}`,
+	`{"a":` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + `}`,
+	`{"":""}`, "\xff\xfe", "\ufeff{}", `{"a":"\ud800"}`,
 	`{"email":"\ud800","password":"odd\udfffpassword","user_id":"\ud800"}`, `{"__proto__":{"a":1}}`,
 	`{"email":"a","email":"b"}`, "a=b&c=d", "<a/>",
 }

@@ -72,7 +72,8 @@ func (n nearMiss) refusedAsCode(ctx context.Context, r *runner) error {
 	}
 	for _, code := range near {
 		// What stands in front of the API may refuse such a path.
-		if err := r.refusedAs(ctx, refusal|undocumented, r.confirmCall(mailed{code, m.userID}, r.main.present())); err != nil {
+		c := r.confirmCall(mailed{code, m.userID}, r.main.present())
+		if err := r.refusedAs(ctx, refusal|undocumented, c); err != nil {
 			return err
 		}
 	}

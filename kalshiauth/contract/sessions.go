@@ -35,7 +35,8 @@ func (n nearMiss) of(secret string) (all []string) {
 	last := len(secret) - 1
 	switch n.id {
 	case "case":
-		all = []string{otherCase(secret), strings.ToLower(secret), strings.ToUpper(secret), otherCase(secret[:1]) + secret[1:]}
+		all = []string{otherCase(secret), strings.ToLower(secret), strings.ToUpper(secret)}
+		all = append(all, otherCase(secret[:1])+secret[1:])
 	case "cut":
 		all = []string{secret[:last], secret[1:]}
 	case "altered":

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unicode"
@@ -67,6 +68,13 @@ func (c *checking) add(v contract.Violation) { //nolint:gocritic // contract.New
 // finish writes the reports. err is why not everything could be checked, or nil.
 func (c *checking) finish(err error) error {
 	report := c.Report()
+	unanswered := func(check contract.Check) bool { //nolint:gocritic // Checks are values
+		return check.Detail == contract.NoAnswer
+	}
+	if err == nil && report.Count(contract.Passed)+report.Count(contract.Failed) == 0 &&
+		slices.ContainsFunc(report.Checks, unanswered) {
+		err = errors.New("nothing was checked: the server answered no request")
+	}
 	if err != nil {
 		report.Err = err.Error()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -190,17 +191,40 @@ func runResetCode(ctx context.Context, command, email string, stderr io.Writer) 
 	if runtime.GOOS == "windows" {
 		shell = []string{"cmd", "/C"}
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	c := exec.CommandContext(ctx, shell[0], shell[1], command) //nolint:gosec // the user's own command
+	out := &shortOutput{stop: cancel}
 	c.Env = append(os.Environ(), emailVariable+"="+email)
 	c.Stderr = stderr
 	c.WaitDelay = time.Second // for child processes of the command
-	out, err := c.Output()
-	if err != nil {
+	c.Stdout = out
+	if err := c.Run(); err != nil && out.Len() > maxOutput {
+		return "", "", errors.New("-reset-code-cmd prints more than a code and a user ID, and was ended")
+	} else if err != nil {
 		return "", "", fmt.Errorf("-reset-code-cmd: %w", err)
 	}
-	fields := strings.Fields(string(out))
+	fields := strings.Fields(out.String())
 	if len(fields) != 2 {
 		return "", "", fmt.Errorf("-reset-code-cmd printed %d words, want a code and a user ID", len(fields))
 	}
 	return fields[0], fields[1], nil
+}
+
+// maxOutput is how many bytes a reset code command may print.
+const maxOutput = 64 << 10
+
+// A shortOutput keeps what a command prints, and stops a command that prints too much.
+type shortOutput struct {
+	bytes.Buffer
+
+	stop func()
+}
+
+func (o *shortOutput) Write(p []byte) (int, error) {
+	if o.Len() > maxOutput {
+		o.stop()
+		return len(p), nil
+	}
+	return o.Buffer.Write(p) //nolint:wrapcheck // it has no errors
 }
