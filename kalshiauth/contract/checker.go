@@ -116,16 +116,20 @@ type exchange struct {
 
 // begin returns the exchange of a request below the base URL, or nil if it is not to be checked. path is escaped.
 func (c *Checker) begin(r *http.Request, path string) *exchange {
-	op, params, undocumented := c.rules.find(r.Method, path)
-	if op == nil && !c.undocumented {
-		return nil
+	op, params, samePath := c.rules.Find(r.Method, path)
+	var undocumented *Violation
+	if op == nil {
+		if !c.undocumented {
+			return nil
+		}
+		undocumented = c.rules.undocumented(r.Method, path, samePath)
 	}
 	length := r.ContentLength
 	if length == 0 && r.Body != nil && r.Body != http.NoBody {
 		length = -1 // in a client's request, 0 may mean an unknown length
 	}
 	return &exchange{
-		checker: c, op: op, params: params, undocumented: undocumented, requestBody: &capture{length: length},
+		checker: c, op: op, params: params, undocumented: undocumented, requestBody: newCapture(op, length),
 		request: &http.Request{Method: r.Method, URL: &url.URL{RawQuery: r.URL.RawQuery}, Header: canonical(r.Header)},
 	}
 }

@@ -120,7 +120,7 @@ func (e *harEntry) check(sanitized bool) {
 	}
 	if e.Response.Status > 0 { // 0 or -1: there was no response
 		content := e.Response.Content
-		passed := &capture{length: -1}
+		passed := newCapture(x.op, -1)
 		if content.Text != nil {
 			passed.write(text(*content.Text, content.Encoding))
 			passed.end()

@@ -34,7 +34,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.end()
 		return resp, err //nolint:wrapcheck // a transport's errors are http.Client's to wrap
 	}
-	passed := &capture{length: resp.ContentLength}
+	passed := newCapture(x.op, resp.ContentLength)
 	x.response = &answer{status: resp.StatusCode, header: resp.Header.Clone(), body: passed.body, request: x.request.Header}
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil || resp.Body == http.NoBody {
 		passed.end()
@@ -54,7 +54,7 @@ func (x *exchange) captureRequest(req *http.Request) *http.Request {
 	if req.GetBody != nil {
 		// Capture a copy, which is complete: a server may answer before it has read the whole body.
 		if copied, err := req.GetBody(); err == nil {
-			_, _ = io.Copy(io.Discard, io.LimitReader(&capturedBody{copied, x.requestBody, func() {}}, maxBody+1))
+			_, _ = io.Copy(io.Discard, io.LimitReader(&capturedBody{copied, x.requestBody, func() {}}, int64(x.requestBody.max)+1))
 			_ = copied.Close()
 		}
 		return req
