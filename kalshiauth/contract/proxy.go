@@ -1,20 +1,21 @@
 package contract
 
 import (
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 )
 
 // maxIdle is how many idle connections to its upstream a proxy keeps.
-const maxIdle = 64
+const maxIdle = 256
 
 // Proxy returns a reverse proxy that passes requests on to upstream and checks them, for programs of any language. The
 // path of a request is appended to the path of upstream, unless it begins with that path. Bodies stream, and upgraded
-// connections, such as WebSockets, pass through. If upstream cannot be reached, the answer is a 502 in plain text.
+// connections, such as WebSockets, pass through. If upstream cannot be reached, the answer is a 502 in plain text, which
+// is no violation. [Checker.Report] counts such requests.
 //
 // Proxy sends requests with a copy of [http.DefaultTransport]. It checks those that it sends to the Checker's base URL. If
 // the base URL is not below upstream, it checks those to upstream instead.
@@ -30,8 +31,10 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 	target.Path, target.RawPath = strings.TrimRight(target.Path, "/"), strings.TrimRight(target.RawPath, "/")
 	prefix := target.EscapedPath()
 	origin := url.URL{Scheme: target.Scheme, Host: target.Host}
-	return &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // ReverseProxy removes what it cannot parse
+			r.Out.Trailer = r.In.Trailer           // which net/http fills at the end of the body
 			r.SetXForwarded()
 			path := r.In.URL.EscapedPath()
 			if path == prefix || strings.HasPrefix(path, prefix+"/") {
@@ -45,12 +48,32 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 		},
 		Transport:     c.at(&target).Transport(base),
 		FlushInterval: -1,
-		ErrorLog:      log.New(io.Discard, "", 0), // its lines have URLs, which may contain a code
+		BufferPool:    &buffers{},
+		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, 0), // its lines have URLs, which may contain a code
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			http.Error(w, "kalshiauth contract proxy: the upstream server did not answer", http.StatusBadGateway)
 		},
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A response may begin before the request ends. HTTP/2 needs no permission, and returns an error.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		proxy.ServeHTTP(w, r)
+	})
 }
+
+// buffers are those with which a proxy copies bodies.
+type buffers struct{ pool sync.Pool }
+
+const bufferSize = 32 << 10
+
+func (b *buffers) Get() []byte {
+	if buffer, ok := b.pool.Get().(*[bufferSize]byte); ok {
+		return buffer[:]
+	}
+	return make([]byte, bufferSize)
+}
+
+func (b *buffers) Put(buffer []byte) { b.pool.Put((*[bufferSize]byte)(buffer)) }
 
 // at returns a Checker of requests to upstream, with the same report.
 func (c *Checker) at(upstream *url.URL) *Checker {
