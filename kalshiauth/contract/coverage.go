@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,29 +16,45 @@ type seen struct {
 	started  time.Time
 	statuses []StatusCount
 	requests map[string]int // by operation
+	lost     map[string]int // those of them without an answer
 	found    map[Violation]int
-	order    []Violation // the keys of found
+	order    []Violation // the keys of found, at most maxDistinct
+	more     int         // violations that are not in found
 }
+
+// maxDistinct is how many different violations a report has. Undocumented paths could be many.
+const maxDistinct = 1000
 
 func newSeen(doc *document.Document) seen {
-	return seen{started: time.Now(), statuses: statusCounts(doc), requests: map[string]int{}, found: map[Violation]int{}}
+	return seen{
+		started: time.Now(), statuses: statusCounts(doc), requests: map[string]int{}, lost: map[string]int{},
+		found: map[Violation]int{},
+	}
 }
 
-// add counts an exchange.
-func (s *seen) add(x *exchange, found []Violation) {
-	if x.op != nil {
-		s.requests[x.op.ID]++
-	}
+// add counts an exchange. status is that of its response; 0: there was none.
+func (s *seen) add(op *document.Operation, status int, found []Violation) {
 	broken := false
 	for _, v := range found {
 		broken = broken || v.In == Response
-		if s.found[v] == 0 {
+		switch {
+		case s.found[v] > 0:
+		case len(s.order) == maxDistinct:
+			s.more++
+			continue
+		default:
 			s.order = append(s.order, v)
 		}
 		s.found[v]++
 	}
-	if x.op != nil && x.response != nil {
-		count(s.statuses, x.op, x.response.status, broken)
+	if op == nil {
+		return
+	}
+	s.requests[op.ID]++
+	if status == 0 {
+		s.lost[op.ID]++
+	} else {
+		count(s.statuses, op, status, broken)
 	}
 }
 
@@ -67,8 +84,9 @@ func count(all []StatusCount, op *document.Operation, status int, broken bool) {
 	}
 }
 
-// Report returns what the Checker has seen so far: a failed check for each violation, a passed one for each other
-// operation, and a skipped one for each operation that was not seen.
+// Report returns what the Checker has seen so far: a failed check for each different violation, a passed one for each
+// other operation, and a skipped one for each operation without a response. After 1000 different violations, it only
+// counts the other ones.
 func (c *Checker) Report() *Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,24 +98,59 @@ func (c *Checker) Report() *Report {
 	broken := map[string]bool{}
 	for _, v := range s.order {
 		broken[v.Operation] = true
-		rule := cmp.Or(v.Rule, "#")
-		id := strings.Join([]string{cmp.Or(v.Operation, "undocumented"), string(v.In), cmp.Or(strings.Trim(v.Place, "/"), "body")}, ".")
 		report.Checks = append(report.Checks, Check{
-			ID: unusual.ReplaceAllString(id, "-"), Name: strings.TrimSpace(v.Operation + " follows the document"), Operation: v.Operation,
-			Outcome: Failed, Rule: rule, Detail: fmt.Sprintf("%s (%d times)", v, s.found[v]), Started: s.started,
+			ID: v.id(), Name: cmp.Or(v.Operation, "Each request") + " follows the document", Operation: v.Operation,
+			Outcome: Failed, Rule: v.Rule, Detail: fmt.Sprintf("%s (%s)", v, times(s.found[v], "time")), Started: s.started,
+		})
+	}
+	if s.more > 0 {
+		report.Checks = append(report.Checks, Check{
+			ID: "more", Name: "Each exchange follows the document", Outcome: Failed, Rule: "#/paths",
+			Detail: "more violations: " + times(s.more, "violation"), Started: s.started,
 		})
 	}
 	for _, op := range c.rules.Operations {
-		check := Check{
-			ID: unusual.ReplaceAllString(op.ID, "-"), Name: op.ID + " follows the document", Operation: op.ID, Outcome: Passed,
-			Rule: op.Pointer, Detail: fmt.Sprintf("%d exchanges", s.requests[op.ID]), Started: s.started,
-		}
-		if s.requests[op.ID] == 0 {
-			check.Outcome, check.Detail = Skipped, "no request to it was seen"
-		}
 		if !broken[op.ID] {
-			report.Checks = append(report.Checks, check)
+			report.Checks = append(report.Checks, s.check(op))
 		}
 	}
 	return report
+}
+
+// check returns the check of an operation without violations.
+func (s *seen) check(op *document.Operation) Check {
+	requests, lost := s.requests[op.ID], s.lost[op.ID]
+	check := Check{
+		ID: unusual.ReplaceAllString(op.ID, "-"), Name: op.ID + " follows the document", Operation: op.ID, Outcome: Passed,
+		Rule: op.Pointer, Detail: times(requests, "exchange"), Started: s.started,
+	}
+	if lost > 0 {
+		check.Detail += ", " + strconv.Itoa(lost) + " without an answer"
+	}
+	switch requests {
+	case 0:
+		check.Outcome, check.Detail = Skipped, "no request to it was seen"
+	case lost:
+		check.Outcome, check.Detail = Skipped, "no answer to it was seen: "+times(requests, "request")
+	}
+	return check
+}
+
+// id returns a stable name, such as "Login.response.200.token".
+func (v *Violation) id() string {
+	parts := []string{cmp.Or(v.Operation, "undocumented"), string(v.In)}
+	if _, status, ok := strings.Cut(v.Rule, "/responses/"); ok {
+		status, _, _ = strings.Cut(status, "/")
+		parts = append(parts, status)
+	}
+	parts = append(parts, cmp.Or(strings.Trim(v.Place, "/"), "body"))
+	return unusual.ReplaceAllString(strings.Join(parts, "."), "-")
+}
+
+// times returns a number with a word, such as "2 exchanges".
+func times(n int, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return strconv.Itoa(n) + " " + word
 }

@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 )
 
 // entry returns an entry of an HTTP archive. Strings in more replace parts of it.
@@ -28,6 +32,9 @@ func har(entries ...string) string {
 func TestRecordedTrafficIsChecked(t *testing.T) {
 	t.Parallel()
 	login := entry("POST", "/log_in", loginIn, 200, loginOut)
+	bare := strings.NewReplacer(`"cookie"`, `"x-a"`, `"set-cookie"`, `"x-b"`).Replace(login)
+	const noPost = `"postData":{"mimeType":"application/json","text":""}`
+	latin1 := base64.StdEncoding.EncodeToString([]byte(strings.Replace(loginOut, "trading", "tr\xe4der", 1)))
 	encodedOut := base64.StdEncoding.EncodeToString([]byte(loginOut))
 	for name, c := range map[string]struct {
 		har       string
@@ -45,6 +52,21 @@ func TestRecordedTrafficIsChecked(t *testing.T) {
 		"no set-cookie":      {har(entry("POST", "/log_in", loginIn, 200, loginOut, `sessions=`+token, `a=b`)), 1, []string{"no cookie sessions"}},
 		"a form":             {har(entry("POST", "/log_in", "", 200, loginOut, `,"text":""}},`, `,"params":[{"name":"a","value":"b"}]}},`)), 1, []string{"not one JSON value"}},
 		"no body is known":   {har(entry("POST", "/log_in", "", 200, "", `,"text":""`, ``)), 1, nil},
+		"bodies of size 0":   {har(entry("POST", "/log_in", "", 200, "", `,"text":""`, ``, `"size":1`, `"size":0`)), 1, nil},
+		"bodies of size -1":  {har(entry("POST", "/log_in", "", 200, "", noPost, `"bodySize":-1`, `,"text":""`, ``)), 1, nil},
+		"no request body":    {har(entry("POST", "/log_in", "", 200, loginOut, noPost, `"bodySize":0`)), 1, []string{"body: missing"}},
+		"an empty response":  {har(entry("POST", "/log_in", loginIn, 200, "")), 1, []string{"the body is empty"}},
+		"broken base64":      {har(entry("POST", "/log_in", loginIn, 200, "%", `"size":1`, `"size":1,"encoding":"base64"`)), 1, nil},
+		"base64 of Latin-1":  {har(entry("POST", "/log_in", loginIn, 200, latin1, `"size":1`, `"size":1,"encoding":"base64"`)), 1, []string{"not UTF-8"}},
+		"a coding asked for": {har(entry("POST", "/log_in", loginIn, 200, loginOut, `":authority"`, `"accept-encoding"`, `"value":"example.com"`, `"value":"gzip, br"`)), 1, nil},
+		"a coding unasked":   {har(entry("POST", "/log_in", loginIn, 200, loginOut, `":authority"`, `"accept-encoding"`, `"value":"example.com"`, `"value":"gzip"`)), 1, []string{"did not ask for"}},
+		"a type of the body": {har(entry("POST", "/log_in", loginIn, 200, loginOut, `"content-type"`, `"x-c"`)), 1, []string{"response: Content-Type: the content type is missing"}},
+		"a coded request":    {har(entry("POST", "/log_in", "\x1f\ufffd", 200, loginOut, `":authority"`, `"content-encoding"`, `"value":"example.com"`, `"value":"gzip"`)), 1, nil},
+		"a decoded request":  {har(entry("POST", "/log_in", `{}`, 200, loginOut, `":authority"`, `"content-encoding"`, `"value":"example.com"`, `"value":"gzip"`)), 1, []string{"/email", "/password"}},
+		"a text and a form":  {har(entry("POST", "/log_in", "", 200, loginOut, `,"text":""}},`, `,"text":"","params":[{"name":"a","value":"b"}]}},`)), 1, []string{"not one JSON value"}},
+		"a multipart form":   {har(entry("POST", "/log_in", "", 200, loginOut, `{"mimeType":"application/json","text":""}},`, `{"mimeType":"multipart/form-data","params":[{"name":"a","value":"b"}]}},`)), 1, nil},
+		"sessions elsewhere": {har(bare, strings.ReplaceAll(login, "example.com", "example.org")), 1, []string{"no cookie sessions"}},
+		"sessions before":    {har(strings.ReplaceAll(login, "example.com", "example.org"), bare), 1, []string{"no cookie sessions"}},
 		"no answer":          {har(entry("POST", "/log_in", loginIn, 0, "")), 1, nil},
 		"no answer either":   {har(entry("POST", "/log_in", `{}`, -1, "")), 1, []string{"/email", "/password"}},
 		"a sanitized record": {har(strings.NewReplacer(`"cookie"`, `"x-a"`, `"set-cookie"`, `"x-b"`).Replace(login), entry("POST", "/log_out", "", 204, "", `"cookie"`, `"x-a"`, `"set-cookie"`, `"x-b"`)), 2, nil},
@@ -95,5 +117,49 @@ func TestWhatIsNoArchiveIsNamed(t *testing.T) {
 	checker, _ := newChecker(t, "https://example.com/v1", ownDocument)
 	if _, err := checker.HAR(ctx, strings.NewReader(har(good))); err == nil || !strings.Contains(err.Error(), "canceled") {
 		t.Error(err)
+	}
+}
+
+// A recording can be larger than the memory, and is checked as it is read.
+func TestARecordingIsCheckedAsItIsRead(t *testing.T) {
+	t.Parallel()
+	reported := make(chan contract.Violation, 10)
+	checker, err := contract.New("https://example.com/v1", func(v contract.Violation) { reported <- v })
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, write := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		n, err := checker.HAR(ctx, read)
+		if n != 1 {
+			err = fmt.Errorf("%d exchanges, want 1: %w", n, err)
+		}
+		ended <- err
+	}()
+	wrong := entry("POST", "/log_in", `{"email":"x"}`, 400, `{"code":"x"}`)
+	begin, _, _ := strings.Cut(har(wrong, wrong), wrong+"]")
+	_, _ = io.WriteString(write, begin)
+	if v := <-reported; v.Place != "/email" {
+		t.Error(v)
+	}
+	cancel()
+	go func() { _, _ = io.WriteString(write, wrong) }() // HAR may wait for it
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	_ = read.Close()
+}
+
+func TestAnErrorOfTheReaderIsReturned(t *testing.T) {
+	t.Parallel()
+	whole := har(entry("POST", "/log_in", loginIn, 200, loginOut))
+	for _, length := range []int{0, 5, 100, len(whole) - 20} {
+		checker, _ := newChecker(t, "https://example.com/v1", ownDocument)
+		_, err := checker.HAR(t.Context(), &cutBody{*strings.NewReader(whole[:length]), true, false})
+		if !errors.Is(err, errCut) {
+			t.Errorf("after %d bytes: %v", length, err)
+		}
 	}
 }
