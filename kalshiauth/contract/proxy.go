@@ -46,6 +46,12 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 				r.Out.Header["User-Agent"] = nil // or net/http would add its own
 			}
 		},
+		ModifyResponse: func(resp *http.Response) error {
+			if len(resp.Trailer) > 0 {
+				resp.Header.Del("Content-Length") // with it, HTTP/1 has no trailers
+			}
+			return nil
+		},
 		Transport:     c.at(&target).Transport(base),
 		FlushInterval: -1,
 		BufferPool:    &buffers{},
