@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
@@ -66,7 +68,8 @@ type mailed struct{ code, userID string }
 func (r *runner) owner(value any) *account {
 	text, _ := value.(string)
 	for _, a := range []*account{r.main, r.other} {
-		if text != "" && (strings.EqualFold(text, a.email) || strings.EqualFold(text, a.userID()) || text == a.code.code) {
+		if text != "" &&
+			(strings.EqualFold(text, a.email) || strings.EqualFold(text, a.userID()) || text == a.code.code) {
 			return a
 		}
 	}
@@ -87,7 +90,11 @@ func (r *runner) settle(c call, a *answer, err error) {
 		}
 	case "Logout":
 		if accepted {
-			r.open = slices.DeleteFunc(r.open, func(s session) bool { return s == c.bearer })
+			left := len(r.open)
+			r.open = slices.DeleteFunc(r.open, func(s session) bool { return c.bearer != nil && s == *c.bearer })
+			if left == len(r.open) {
+				r.open = nil // something else was taken for a session, and any of them may have ended
+			}
 		}
 	case "ResetPassword":
 		if owner := r.owner(c.fields["email"]); owner != nil && accepted {
@@ -122,7 +129,9 @@ func (r *runner) maySet(c call) {
 	for _, value := range c.path {
 		owner = cmp.Or(owner, r.owner(value))
 	}
-	owner = cmp.Or(owner, c.bearer.owner)
+	if owner == nil && c.bearer != nil {
+		owner = c.bearer.owner
+	}
 	for _, in := range passwordsOf(c.op) {
 		password, isText := c.fields[in.Name].(string)
 		switch {
@@ -137,7 +146,10 @@ func (r *runner) maySet(c call) {
 
 // passwordsOf returns the inputs of an operation that are passwords.
 func passwordsOf(op *document.Operation) []*document.Input {
-	return slices.DeleteFunc(op.Inputs(), func(in *document.Input) bool { return in.In != document.InBody || !isPassword(in.Schema) })
+	return slices.DeleteFunc(
+		op.Inputs(),
+		func(in *document.Input) bool { return in.In != document.InBody || !isPassword(in.Schema) },
+	)
 }
 
 // sessionOf returns the session and the user ID of a log-in. The session is empty if the response has none.
@@ -169,7 +181,8 @@ func (r *runner) calm(ctx context.Context, c call) error {
 		return nil
 	}
 	owner := r.owner(c.fields["email"])
-	if password, _ := c.fields["password"].(string); owner == nil || !owner.refused || slices.Contains(owner.passwords, password) {
+	if password, _ := c.fields["password"].(string); owner == nil || !owner.refused ||
+		slices.Contains(owner.passwords, password) {
 		return nil
 	}
 	_, err := r.login(ctx, owner)
@@ -234,17 +247,16 @@ func (r *runner) live(ctx context.Context) (session, error) {
 
 // logout logs a session out, by a scheme.
 func (r *runner) logoutCall(s session, scheme document.Scheme) call {
-	c := r.call("Logout", nil)
-	if c.op == nil {
-		return c
-	}
-	return c.presenting(s, scheme, "")
+	return r.call("Logout", nil).presenting(s, scheme)
 }
 
 // tidy ends the open sessions except the last one of the account.
 func (r *runner) tidy(ctx context.Context) {
-	kept := len(r.open) - 1
-	for ; kept >= 0 && r.open[kept].owner != r.main; kept-- {
+	kept := -1
+	for i, s := range r.open {
+		if s.owner == r.main {
+			kept = i
+		}
 	}
 	for i, s := range slices.Clone(r.open) {
 		if i != kept {
@@ -315,7 +327,7 @@ func (r *runner) lastMail(ctx context.Context, owner *account) (mailed, error) {
 		return mailed{}, fmt.Errorf("the mailed code is not available: %w", r.secrets.Error(err))
 	case code == "" || code == "." || code == "..":
 		return mailed{}, errors.New("the mailed code is not available: there is none")
-	case c.op != nil && c.breaks(ctx, &document.Input{Name: "user_id", In: document.InBody}, r.base):
+	case c.breaks(ctx, &document.Input{Name: "user_id", In: document.InBody}, r.base):
 		return mailed{}, errors.New("the mailed code is not available: its user ID is not a UUID")
 	}
 	return mailed{code, userID}, nil
@@ -331,18 +343,21 @@ func (r *runner) unused(ctx context.Context, owner *account) (mailed, error) {
 
 func (r *runner) confirmCall(m mailed, password any) call {
 	c := r.call("ResetPasswordConfirm", map[string]any{"user_id": m.userID, "password": password})
-	if c.op != nil {
-		for _, in := range c.op.Inputs() {
-			if in.In == "path" {
-				c = c.with(in, m.code)
-			}
+	for _, in := range c.op.Inputs() {
+		if in.In == openapi3.ParameterInPath {
+			c = c.with(in, m.code)
 		}
 	}
 	return c
 }
 
 // set sets a password of an account with a mailed code, and returns the code. edit, if not nil, changes the call.
-func (r *runner) set(ctx context.Context, owner *account, password string, edit func(call) call) (m mailed, a *answer, err error) {
+func (r *runner) set(
+	ctx context.Context,
+	owner *account,
+	password string,
+	edit func(call) call,
+) (m mailed, a *answer, err error) {
 	owner.touched = true
 	for fresh := owner.code == (mailed{}); ; fresh = true {
 		if m, err = r.unused(ctx, owner); err != nil {

@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,13 +20,11 @@ import (
 type call struct {
 	op     *document.Operation
 	path   map[string]string // its parameters
-	query  url.Values
+	query  string
 	header http.Header
 	fields map[string]any // of the JSON body; nil: the body is raw
 	raw    string
-	bearer session // that the call presents
-
-	rawQuery string // instead of query
+	bearer *session // that the call presents; nil: none
 }
 
 // with returns the call with a value for an input.
@@ -42,8 +39,9 @@ func (c call) with(in *document.Input, value any) call {
 		c.path = maps.Clone(c.path)
 		c.path[in.Name] = fmt.Sprint(value)
 	case openapi3.ParameterInQuery:
-		c.query = maps.Clone(c.query)
-		c.query[in.Name] = texts(value)
+		query, _ := url.ParseQuery(c.query)
+		query[in.Name] = texts(value)
+		c.query = query.Encode()
 	case openapi3.ParameterInCookie:
 		c = c.withCookie(in.Name + "=" + strings.Join(texts(value), ","))
 	default:
@@ -61,7 +59,8 @@ func (c call) value(in *document.Input) any {
 	case openapi3.ParameterInPath:
 		return c.path[in.Name]
 	case openapi3.ParameterInQuery:
-		return c.query.Get(in.Name)
+		query, _ := url.ParseQuery(c.query)
+		return query.Get(in.Name)
 	case openapi3.ParameterInHeader:
 		return c.header.Get(in.Name)
 	}
@@ -86,7 +85,9 @@ func (c call) without(in *document.Input) call {
 	case document.InBody:
 		delete(c.fields, in.Name)
 	case openapi3.ParameterInQuery:
-		delete(c.query, in.Name)
+		query, _ := url.ParseQuery(c.query)
+		query.Del(in.Name)
+		c.query = query.Encode()
 	case openapi3.ParameterInCookie:
 		c.header.Del("Cookie")
 	case openapi3.ParameterInHeader:
@@ -116,13 +117,15 @@ func (c call) withCookie(pair string) call {
 	return c.withHeader("Cookie", pair)
 }
 
-// presenting returns the call with a session, presented by a scheme. prefix precedes the token in a header.
-func (c call) presenting(s session, scheme document.Scheme, prefix string) call {
-	c.bearer = s
-	if scheme.In == openapi3.ParameterInCookie {
-		return c.withCookie(scheme.Name + "=" + s.cookie)
+// presenting returns the call with a session, presented by a scheme.
+func (c call) presenting(s session, scheme document.Scheme) call {
+	if isCookie(scheme) {
+		c = c.withCookie(scheme.Name + "=" + s.cookie)
+	} else {
+		c = c.withHeader(scheme.Name, s.token)
 	}
-	return c.withHeader(scheme.Name, prefix+s.token)
+	c.bearer = &s
+	return c
 }
 
 func (c call) body() string {
@@ -139,8 +142,8 @@ func (c call) request(ctx context.Context, base baseURL) (*http.Request, error) 
 		path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value))
 	}
 	target := base.endpoint(path)
-	if query := cmp.Or(c.rawQuery, c.query.Encode()); query != "" {
-		target += "?" + query
+	if c.query != "" {
+		target += "?" + c.query
 	}
 	req, err := http.NewRequestWithContext(ctx, c.op.Method, target, strings.NewReader(c.body()))
 	if err != nil {

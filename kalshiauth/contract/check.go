@@ -22,10 +22,13 @@ type check struct {
 	op    *document.Operation
 	rule  string // JSON pointer, relative to op unless it begins with "#"; "": the operation's success
 	needs needs
-	run   func(ctx context.Context, r *runner) error
+	run   action
 }
 
-// fullID returns the ID of the check. Only letters, digits and a few signs are in it, so that it can be typed in a shell.
+// An action sends the requests of a check, and returns what is wrong.
+type action = func(ctx context.Context, r *runner) error
+
+// fullID returns the ID of the check. It has only letters, digits and a few signs, so that it can be typed in a shell.
 func (c *check) fullID() string { return unusual.ReplaceAllString(c.op.ID+"."+c.id, "-") }
 
 var unusual = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
@@ -65,7 +68,8 @@ func (n needless) Error() string { return string(n) }
 // perform runs a check.
 func (r *runner) perform(ctx context.Context, c *check) Check {
 	result := Check{
-		ID: c.fullID(), Name: c.op.ID + " " + c.name, Operation: c.op.ID, Outcome: Skipped, Rule: c.pointer(), Started: time.Now(),
+		ID: c.fullID(), Name: c.op.ID + " " + c.name, Operation: c.op.ID, Outcome: Skipped, Rule: c.pointer(),
+		Started: time.Now(),
 	}
 	if result.Detail = c.needs.missing(r); result.Detail != "" {
 		if r.broken && result.Detail == r.keep {

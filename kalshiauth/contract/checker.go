@@ -34,8 +34,8 @@ type options struct {
 
 // WithDocument makes the Checker use an OpenAPI document of your own, in JSON or YAML. It must have the operations that
 // the document of this module has.
-func WithDocument(document []byte) Option {
-	return func(o *options) { o.document = append([]byte{}, document...) }
+func WithDocument(data []byte) Option {
+	return func(o *options) { o.document = append([]byte{}, data...) }
 }
 
 // WithUndocumented makes the Checker report requests below the base URL to a path or with a method that the document
@@ -63,7 +63,7 @@ func New(baseURL string, report func(Violation), opts ...Option) (*Checker, erro
 	if err != nil {
 		return nil, fmt.Errorf("contract: New: %w", err)
 	}
-	return &Checker{rules, o.undocumented, &sink{report: report, seen: newSeen(doc)}}, nil
+	return &Checker{rules, o.undocumented, &sink{report: report, seen: newSeen()}}, nil
 }
 
 // A Side is the part of an exchange that breaks the contract: its request or its response.

@@ -15,16 +15,16 @@ import (
 var readers = map[string]func(context.Context, *kalshiauth.Client) error{
 	"Login": func(ctx context.Context, c *kalshiauth.Client) error {
 		_, err := c.Login(ctx, kalshiauth.Credentials{Email: unknownEmail(), Password: unknownEmail()})
-		return err //nolint:wrapcheck // for errors.Is and errors.As
+		return err
 	},
 	"Logout": func(ctx context.Context, c *kalshiauth.Client) error {
-		return c.Logout(ctx, kalshiauth.SessionFromToken(randomUUID(), randomUUID())) //nolint:wrapcheck // see above
+		return c.Logout(ctx, kalshiauth.SessionFromToken(randomUUID(), randomUUID()))
 	},
 	"ResetPassword": func(ctx context.Context, c *kalshiauth.Client) error {
-		return c.ResetPassword(ctx, unknownEmail()) //nolint:wrapcheck // see above
+		return c.ResetPassword(ctx, unknownEmail())
 	},
 	"ResetPasswordConfirm": func(ctx context.Context, c *kalshiauth.Client) error {
-		return c.ResetPasswordConfirm(ctx, kalshiauth.PasswordResetConfirmation{ //nolint:wrapcheck // see above
+		return c.ResetPasswordConfirm(ctx, kalshiauth.PasswordResetConfirmation{
 			Code: randomUUID(), UserID: randomUUID(), NewPassword: unknownEmail(),
 		})
 	},
@@ -42,27 +42,30 @@ func (p replay) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // read has our own client read a response of an operation.
-func read(operation string, a *answer) error {
+func read(ctx context.Context, operation string, a *answer) error {
 	call := readers[operation]
-	client, err := kalshiauth.New(kalshiauth.WithHTTPClient(&http.Client{Transport: replay{a}}), kalshiauth.WithRetries(0))
+	client, err := kalshiauth.New(
+		kalshiauth.WithHTTPClient(&http.Client{Transport: replay{a}}),
+		kalshiauth.WithRetries(0),
+	)
 	if err != nil || call == nil {
-		return err //nolint:wrapcheck // New has no reason to fail
+		return err
 	}
-	return call(context.Background(), client) //nolint:wrapcheck // for errors.Is and errors.As
+	return call(ctx, client)
 }
 
 // unreadable returns why our own client cannot read a response, or "".
-func unreadable(operation string, a *answer) string {
-	if err := read(operation, a); errors.Is(err, kalshiauth.ErrUnexpectedResponse) {
+func unreadable(ctx context.Context, operation string, a *answer) string {
+	if err := read(ctx, operation, a); errors.Is(err, kalshiauth.ErrUnexpectedResponse) {
 		return "the Go client of this module cannot read the response"
 	}
 	return ""
 }
 
 // retryAfter returns how long a response asks to wait, or 0.
-func retryAfter(a *answer) time.Duration {
+func retryAfter(ctx context.Context, a *answer) time.Duration {
 	var answered *kalshiauth.Error
-	if errors.As(read("ResetPassword", a), &answered) {
+	if errors.As(read(ctx, "ResetPassword", a), &answered) {
 		return answered.RetryAfter
 	}
 	return 0

@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -191,6 +192,16 @@ var conformingServers = map[string]func(t *testing.T) contract.Target{
 func TestConformingServersAreNotReported(t *testing.T) {
 	t.Parallel()
 	var passed atomic.Int32
+	holds := func(t *testing.T, target contract.Target) {
+		t.Helper()
+		report := run(t, target)
+		if !report.OK() || report.Count(contract.Skipped) > 0 {
+			t.Error(failures(report))
+			return
+		}
+		passed.Add(1)
+	}
+	// check also watches the traffic. What stands in front of an API may add answers that the document does not have.
 	check := func(t *testing.T, target contract.Target) {
 		t.Helper()
 		t.Parallel()
@@ -203,18 +214,28 @@ func TestConformingServersAreNotReported(t *testing.T) {
 			t.Fatal(err)
 		}
 		target.HTTPClient = &http.Client{Transport: checker.Transport(target.HTTPClient.Transport)}
-		report := run(t, target)
-		if !report.OK() || report.Count(contract.Skipped) > 0 {
-			t.Error(written(t, report, contract.FormatText))
-			return
-		}
-		passed.Add(1)
+		holds(t, target)
 	}
 	t.Run("servers", func(t *testing.T) {
 		t.Parallel()
 		for name, change := range conforming {
 			t.Run(name, func(t *testing.T) {
 				check(t, targetOf(serverWith(t, func(*kalshiauthtest.Server) middleware { return change })))
+			})
+		}
+		for name, change := range moreConforming {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				srv := serverWith(t, change)
+				target := targetOf(srv)
+				target.ResetCode = func(ctx context.Context, email string) (string, string, error) {
+					code, userID, err := outbox(srv)(ctx, email)
+					if own, ok := ownCodes.Load(srv); ok && err == nil {
+						code = own.(func(string) string)(code)
+					}
+					return code, userID, err
+				}
+				holds(t, target)
 			})
 		}
 		for name, change := range conformingStateful {
@@ -226,6 +247,6 @@ func TestConformingServersAreNotReported(t *testing.T) {
 	})
 	t.Cleanup(func() {
 		fmt.Printf("conforming servers: %d of %d passed\n", passed.Load(),
-			len(conforming)+len(conformingStateful)+len(conformingServers))
+			len(conforming)+len(moreConforming)+len(conformingStateful)+len(conformingServers))
 	})
 }

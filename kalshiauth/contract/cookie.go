@@ -44,7 +44,8 @@ func (r *rules) sessionProblems(
 // isSendable reports whether a header can carry a token unchanged: it has only ASCII characters, no control characters,
 // and no space at its ends.
 func isSendable(token string) bool {
-	return strings.TrimSpace(token) == token && !strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r > '~' })
+	return strings.Trim(token, " ") == token &&
+		!strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // cookieProblem returns what is wrong with the cookie of a log-in. token is that of the body; "": not known.
@@ -58,12 +59,8 @@ func (r *rules) cookieProblem(op *document.Operation, header http.Header, token 
 	case cookie == nil:
 		return fmt.Sprintf("no cookie %s that a browser would send to %s", r.cookie, missing)
 	}
-	for _, c := range (&http.Response{Header: header}).Cookies() {
-		if c.Name == cookie.Name && c.Value == cookie.Value {
-			if problem := unstorable(c, r.base.Hostname()); problem != "" {
-				return fmt.Sprintf("browsers do not store the cookie %s: %s", c.Name, problem)
-			}
-		}
+	if problem := unstorable(cookie, r.base.Hostname()); problem != "" {
+		return fmt.Sprintf("browsers do not store the cookie %s: %s", r.cookie, problem)
 	}
 	if token == "" || token == cookie.Value {
 		return ""
@@ -128,6 +125,11 @@ func (r *rules) sessionCookie(op *document.Operation, header http.Header) (cooki
 			return nil, other.Path
 		}
 		cookie = sent[i]
+	}
+	for _, set := range cookies { // with its attributes
+		if cookie != nil && set.Name == cookie.Name && set.Value == cookie.Value {
+			return set, ""
+		}
 	}
 	return cookie, ""
 }

@@ -13,23 +13,25 @@ import (
 
 // seen counts exchanges and their violations.
 type seen struct {
-	started  time.Time
-	statuses []StatusCount
-	requests map[string]int // by operation
-	lost     map[string]int // those of them without an answer
-	found    map[Violation]int
-	order    []Violation // the keys of found, at most maxDistinct
-	more     int         // violations that are not in found
+	started   time.Time
+	exchanges map[kind]int
+	found     map[Violation]int
+	order     []Violation // the keys of found, at most maxDistinct
+	more      int         // violations that are not in found
+}
+
+// A kind of exchanges.
+type kind struct {
+	op     *document.Operation
+	status int  // 0: there was no response
+	broken bool // whether the response breaks the contract
 }
 
 // maxDistinct is how many different violations a report has. Undocumented paths could be many.
 const maxDistinct = 1000
 
-func newSeen(doc *document.Document) seen {
-	return seen{
-		started: time.Now(), statuses: statusCounts(doc), requests: map[string]int{}, lost: map[string]int{},
-		found: map[Violation]int{},
-	}
+func newSeen() seen {
+	return seen{started: time.Now(), exchanges: map[kind]int{}, found: map[Violation]int{}}
 }
 
 // add counts an exchange. status is that of its response; 0: there was none.
@@ -47,15 +49,7 @@ func (s *seen) add(op *document.Operation, status int, found []Violation) {
 		}
 		s.found[v]++
 	}
-	if op == nil {
-		return
-	}
-	s.requests[op.ID]++
-	if status == 0 {
-		s.lost[op.ID]++
-	} else {
-		count(s.statuses, op, status, broken)
-	}
+	s.exchanges[kind{op, status, broken}]++
 }
 
 // statusCounts returns all pairs of an operation and a status in a document.
@@ -71,14 +65,14 @@ func statusCounts(doc *document.Document) (all []StatusCount) {
 	return all
 }
 
-// count counts a response.
-func count(all []StatusCount, op *document.Operation, status int, broken bool) {
-	key, _ := documented(op, status)
+// count counts n responses of a kind.
+func count(all []StatusCount, k kind, n int) {
+	key, _ := documented(k.op, k.status)
 	for i := range all {
-		if s := &all[i]; s.Operation == op.ID && s.Status == key {
-			s.Seen++
-			if broken {
-				s.Broken++
+		if s := &all[i]; s.Operation == k.op.ID && s.Status == key {
+			s.Seen += n
+			if k.broken {
+				s.Broken += n
 			}
 		}
 	}
@@ -93,7 +87,19 @@ func (c *Checker) Report() *Report {
 	s := &c.seen
 	report := &Report{
 		Target: c.rules.base.endpoint(""), Version: version(), Document: c.rules.title(), Started: s.started,
-		Duration: time.Since(s.started), Statuses: slices.Clone(s.statuses),
+		Duration: time.Since(s.started), Statuses: statusCounts(c.rules.Document),
+	}
+	requests, lost := map[string]int{}, map[string]int{}
+	for k, n := range s.exchanges {
+		switch {
+		case k.op == nil:
+			continue
+		case k.status == 0:
+			lost[k.op.ID] += n
+		default:
+			count(report.Statuses, k, n)
+		}
+		requests[k.op.ID] += n
 	}
 	broken := map[string]bool{}
 	for _, v := range s.order {
@@ -111,15 +117,14 @@ func (c *Checker) Report() *Report {
 	}
 	for _, op := range c.rules.Operations {
 		if !broken[op.ID] {
-			report.Checks = append(report.Checks, s.check(op))
+			report.Checks = append(report.Checks, s.check(op, requests[op.ID], lost[op.ID]))
 		}
 	}
 	return report
 }
 
-// check returns the check of an operation without violations.
-func (s *seen) check(op *document.Operation) Check {
-	requests, lost := s.requests[op.ID], s.lost[op.ID]
+// check returns the check of an operation without violations. lost is how many of its requests had no answer.
+func (s *seen) check(op *document.Operation, requests, lost int) Check {
 	check := Check{
 		ID: unusual.ReplaceAllString(op.ID, "-"), Name: op.ID + " follows the document", Operation: op.ID, Outcome: Passed,
 		Rule: op.Pointer, Detail: times(requests, "exchange"), Started: s.started,

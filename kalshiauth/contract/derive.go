@@ -155,7 +155,7 @@ func (r *runner) refusedWithSession(ctx context.Context, want wanted, calls []ca
 			return err
 		}
 		schemes := r.schemesOf(c.op)
-		if err := r.refusedAs(ctx, want, c.presenting(s, schemes[len(schemes)-1], "")); err != nil {
+		if err := r.refusedAs(ctx, want, c.presenting(s, schemes[len(schemes)-1])); err != nil {
 			return err
 		}
 	}

@@ -27,8 +27,8 @@
 //   - Only operations of the document are checked. With [WithUndocumented], requests with other paths and methods are
 //     violations.
 //   - Objects are open: an unknown field, parameter or header is not a violation.
-//   - Parameters in the path, the query, headers and cookies follow their schemas, and so do the headers of responses. A
-//     parameter that is no array has one value. Several lines of a header count as one line with commas.
+//   - Parameters in the path, the query, headers and cookies follow their schemas, and so do the headers of responses.
+//     A parameter that is no array has one value. Several lines of a header count as one line with commas.
 //   - JSON is UTF-8, and nothing follows it. A body that is not JSON is checked only if its content type is that of a
 //     form or of plain text.
 //   - A body is checked after decoding. A response has only content codings that the request asked for, out of gzip,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
@@ -35,11 +34,7 @@ var flows = map[string]flow{
 
 // call returns a sample of an operation with some properties of its body set.
 func (r *runner) call(operation string, fields map[string]any) call {
-	op := r.Operation(operation)
-	if op == nil {
-		return call{}
-	}
-	c := r.sample(op)
+	c := r.sample(r.Operation(operation))
 	for name, value := range fields {
 		c = c.with(&document.Input{Name: name, In: document.InBody}, value)
 	}
@@ -60,7 +55,7 @@ func (r *runner) checks(ctx context.Context) (all []*check) {
 	all = append(all, r.logouts()...)
 	all = append(all, resets(r)...)
 	all = append(all, guesses(r)...)
-	return slices.DeleteFunc(all, func(c *check) bool { return c.op == nil }) // a document may lack an operation
+	return all
 }
 
 func first(r *runner) []*check {
@@ -69,7 +64,8 @@ func first(r *runner) []*check {
 		{
 			"right", "mails a code to a known e-mail", r.Operation("ResetPassword"), "", needsMailbox,
 			func(ctx context.Context, r *runner) error {
-				if _, err := r.expect(ctx, r.call("ResetPassword", map[string]any{"email": r.main.email}), success); err != nil {
+				c := r.call("ResetPassword", map[string]any{"email": r.main.email})
+				if _, err := r.expect(ctx, c, success); err != nil {
 					return err
 				}
 				_, err := r.mail(ctx, r.main)
@@ -77,7 +73,8 @@ func first(r *runner) []*check {
 			},
 		},
 		{
-			"right", "sets a password with the mailed code", r.Operation("ResetPasswordConfirm"), "", needsMailbox, confirmPresent,
+			"right", "sets a password with the mailed code", r.Operation("ResetPasswordConfirm"), "", needsMailbox,
+			confirmPresent,
 		},
 	}
 }
@@ -102,12 +99,14 @@ var reused = regexp.MustCompile(`(?i)password|passphrase|reuse|re-use|history|re
 // confirmPresent sets the password that the account has. If the server refuses it because it is the present one, no
 // check sets another: it could not be set back.
 func confirmPresent(ctx context.Context, r *runner) error {
+	op := r.Operation("ResetPasswordConfirm")
 	_, a, err := r.set(ctx, r.main, r.main.given, nil)
 	switch {
-	case a != nil && refusal.includes(r.Operation("ResetPasswordConfirm"), a.status) && reused.MatchString(said(r, a)):
-		r.keep = fmt.Sprintf("the server refuses the present password as the new one, with %d: another one could not be set back", a.status)
+	case a != nil && refusal.includes(op, a.status) && reused.MatchString(said(r, a)):
+		r.keep = fmt.Sprintf("the server refuses the present password as the new one, with %d: no other one is set, "+
+			"since it could not be set back", a.status)
 		return skipError(r.keep)
-	case a == nil || !success.includes(r.Operation("ResetPasswordConfirm"), a.status):
+	case a == nil || !success.includes(op, a.status):
 		r.keep, r.broken = "the present password could not be set with a mailed code, so no other one is set", true
 		return err
 	}
@@ -120,31 +119,37 @@ func confirmPresent(ctx context.Context, r *runner) error {
 
 // said returns what an error response says.
 func said(r *runner, a *answer) string {
-	text := string(a.body().data)
+	texts := []string{string(a.body().data)}
 	for _, name := range r.errorFields {
-		text += " " + a.header.Get(name)
+		texts = append(texts, a.header.Get(name))
 	}
-	return text
+	return strings.Join(texts, " ")
 }
 
-// wrongPasswords are near misses of a password. A server that cuts, trims or changes what it compares takes one of them.
+// wrongPasswords are near misses of a password. A server that cuts, trims or changes what it compares takes one of
+// them.
 var wrongPasswords = []struct {
 	id, name string
 	of       func(password string) []string
 }{
-	{"cut", "without its last character", func(p string) []string { return []string{p[:len(p)-1]} }},
-	{"case", "in another case", func(p string) []string { return []string{otherCase(p), strings.ToLower(p), strings.ToUpper(p)} }},
+	{"cut", "without its last character", func(p string) []string { return []string{p[:max(0, len(p)-1)]} }},
+	{"case", "in another case", func(p string) []string {
+		return []string{otherCase(p), strings.ToLower(p), strings.ToUpper(p)}
+	}},
 	{"padded", "with a space", func(p string) []string { return []string{" " + p, p + " ", p + "\n"} }},
-	{"longer", "with one more character", func(p string) []string { return []string{p + "x", p + "\x00x", "x" + p} }},
+	{"longer", "with one more character", func(p string) []string {
+		return []string{p + "x", p + "\x00x", "x" + p}
+	}},
 	{"empty", "that is empty", func(string) []string { return []string{""} }},
 }
 
 func logins(r *runner) (all []*check) {
 	op := r.Operation("Login")
-	add := func(id, name, rule string, n needs, run func(ctx context.Context, r *runner) error) {
+	const unauthorized = "/responses/401"
+	add := func(id, name, rule string, n needs, run action) {
 		all = append(all, &check{id, name, op, rule, n, run})
 	}
-	add("unknown", "refuses an unknown account", "/responses/401", needsNothing, func(ctx context.Context, r *runner) error {
+	add("unknown", "refuses an unknown account", unauthorized, needsNothing, func(ctx context.Context, r *runner) error {
 		return r.refused(ctx, r.call("Login", nil))
 	})
 	for i, wrong := range wrongPasswords {
@@ -152,7 +157,7 @@ func logins(r *runner) (all []*check) {
 		if i == 0 {
 			n = needsAccount
 		}
-		add("wrong."+wrong.id, "refuses a password "+wrong.name, "/responses/401", n, func(ctx context.Context, r *runner) error {
+		add("wrong."+wrong.id, "refuses a password "+wrong.name, unauthorized, n, func(ctx context.Context, r *runner) error {
 			for _, password := range wrong.of(r.main.present()) {
 				if password == r.main.present() {
 					continue
@@ -164,7 +169,7 @@ func logins(r *runner) (all []*check) {
 			return nil
 		})
 	}
-	add("wrong.other", "refuses other values of the account as a password", "/responses/401", needsMailbox,
+	add("wrong.other", "refuses other values of the account as a password", unauthorized, needsMailbox,
 		func(ctx context.Context, r *runner) error {
 			s, err := r.live(ctx)
 			if err != nil {
@@ -180,33 +185,19 @@ func logins(r *runner) (all []*check) {
 			}
 			return nil
 		})
-	add("wrong.account", "refuses the password of another account", "/responses/401", needsMailbox|needsOther,
+	add("wrong.account", "refuses the password of another account", unauthorized, needsMailbox|needsOther,
 		func(ctx context.Context, r *runner) error {
 			if r.main.present() == r.other.present() {
 				return skipError("both accounts have the same password")
 			}
 			return r.refused(ctx, r.loginCall(r.main.email, r.other.present()), r.loginCall(r.other.email, r.main.present()))
 		})
-	add("last", "lets the right password in after wrong ones", "", needsAccount, func(ctx context.Context, r *runner) error {
-		_, err := r.expect(ctx, r.loginCall(r.main.email, r.main.present()), success)
-		return err
-	})
-	add("user-id", "gives the same user ID each time", "/responses/200", needsAccount, func(ctx context.Context, r *runner) error {
-		for range enough {
-			if _, err := r.login(ctx, r.main); err != nil {
-				return err
-			}
-		}
-		if len(r.main.userIDs) == 0 {
-			return errors.New("log-ins give no user ID")
-		}
-		for _, id := range r.main.userIDs {
-			if !strings.EqualFold(id, r.main.userID()) {
-				return errors.New("log-ins of one account give different user IDs")
-			}
-		}
-		return nil
-	})
+	add("last", "lets the right password in after wrong ones", "", needsAccount,
+		func(ctx context.Context, r *runner) error {
+			_, err := r.expect(ctx, r.loginCall(r.main.email, r.main.present()), success)
+			return err
+		})
+	add("user-id", "gives the same user ID each time", "/responses/200", needsAccount, sameUserID)
 	for _, scheme := range r.schemes {
 		if isCookie(scheme) {
 			add("fixation", "gives a new session to who presents one", "/description", needsAccount,
@@ -214,6 +205,23 @@ func logins(r *runner) (all []*check) {
 		}
 	}
 	return all
+}
+
+func sameUserID(ctx context.Context, r *runner) error {
+	for range enough {
+		if _, err := r.login(ctx, r.main); err != nil {
+			return err
+		}
+	}
+	if len(r.main.userIDs) == 0 {
+		return errors.New("log-ins give no user ID")
+	}
+	for _, id := range r.main.userIDs {
+		if !strings.EqualFold(id, r.main.userID()) {
+			return errors.New("log-ins of one account give different user IDs")
+		}
+	}
+	return nil
 }
 
 // fixation checks that the session which a log-in presents does not become the new one.
@@ -244,10 +252,12 @@ func (r *runner) fixation(ctx context.Context, scheme document.Scheme) error {
 func guesses(r *runner) []*check {
 	return []*check{
 		{
-			"unguessable", "gives tokens that cannot be guessed", r.Operation("Login"), "/responses/200", needsAccount, unguessableTokens,
+			"unguessable", "gives tokens that cannot be guessed", r.Operation("Login"), "/responses/200", needsAccount,
+			unguessableTokens,
 		},
 		{
-			"unguessable", "mails codes that cannot be guessed", r.Operation("ResetPassword"), "/description", needsMailbox, unguessableCodes,
+			"unguessable", "mails codes that cannot be guessed", r.Operation("ResetPassword"), "/description", needsMailbox,
+			unguessableCodes,
 		},
 	}
 }

@@ -16,13 +16,13 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
 
-// HAR checks recorded traffic in the HTTP Archive format 1.2, as browsers, Playwright and mitmproxy write it. It returns
-// how many exchanges it has checked: those of other servers, and with paths that the document does not have, are not
-// among them. It reads one entry after the other, so the recording can be large.
+// HAR checks recorded traffic in the HTTP Archive format 1.2, as browsers, Playwright and mitmproxy write it. It
+// returns how many exchanges it has checked: those of other servers, and with paths that the document does not have,
+// are not among them. It reads one entry after the other, so the recording can be large.
 //
 // HAR does not check what the recording lacks: bodies that were not recorded, and responses that did not come. Chromium
-// leaves out cookies and credentials by default: if no entry of the whole recording has any, HAR does not check sessions.
-// Recordings have texts after decoding, so it does not check that these are UTF-8.
+// leaves out cookies and credentials by default: if no entry of the whole recording has any, HAR does not check
+// sessions. Recordings have texts after decoding, so it does not check that these are UTF-8.
 //
 // The error says what is not in that format, and in which entry. What was found before it has been reported.
 func (c *Checker) HAR(ctx context.Context, r io.Reader) (exchanges int, err error) {
@@ -39,7 +39,7 @@ func (c *Checker) HAR(ctx context.Context, r io.Reader) (exchanges int, err erro
 type archive struct {
 	checker   *Checker
 	exchanges int
-	sessions  bool      // whether an entry so far has a cookie or credentials
+	sessions  bool         // whether an entry so far has a cookie or credentials
 	held      []harVerdict // those that depend on sessions, as long as it is false
 }
 
@@ -64,7 +64,8 @@ func (a *archive) add(e *harEntry) {
 	if !ok {
 		return
 	}
-	x := a.checker.begin(&http.Request{Method: e.Request.Method, URL: u, Header: e.Request.header(), ContentLength: -1}, path)
+	req := &http.Request{Method: e.Request.Method, URL: u, Header: e.Request.header(), ContentLength: -1}
+	x := a.checker.begin(req, path)
 	if x == nil {
 		return
 	}

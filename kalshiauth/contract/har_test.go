@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -163,3 +165,29 @@ func TestAnErrorOfTheReaderIsReturned(t *testing.T) {
 		}
 	}
 }
+
+// Chromium wrote this file: a refused log-in, a log-in, a log-out, a request for a reset, and its confirmation.
+func TestWhatABrowserRecordedHoldsTheContract(t *testing.T) {
+	t.Parallel()
+	recorded, err := os.ReadFile("testdata/chromium.har")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, edit := range map[string]func(string) string{
+		"[]": func(s string) string { return s },
+		"Login: response: /access_level": func(s string) string {
+			return strings.ReplaceAll(s, `\"access_level\"`, `\"level\"`)
+		},
+		"Login: request: /email":           func(s string) string { return strings.ReplaceAll(s, `trader@example.com`, "trader") },
+		"Login: response: Set-Cookie":      func(s string) string { return setCookieName.ReplaceAllString(s, "x-other") },
+		"ResetPasswordConfirm: request: /": func(s string) string { return strings.ReplaceAll(s, `\"user_id\"`, `\"user\"`) },
+	} {
+		checker, found := newChecker(t, "http://127.0.0.1:8080/v1", ownDocument)
+		n, err := checker.HAR(t.Context(), strings.NewReader(edit(string(recorded))))
+		if got := fmt.Sprint(found.take()); err != nil || n != 5 || !strings.Contains(got, want) {
+			t.Errorf("%d exchanges, %v, %s; want %q", n, err, got, want)
+		}
+	}
+}
+
+var setCookieName = regexp.MustCompile(`(?i)set-cookie`)

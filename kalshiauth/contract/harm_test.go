@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,8 +67,8 @@ func holds(t *testing.T, report *contract.Report, err error) {
 // failures lists the checks that did not pass.
 func failures(report *contract.Report) string {
 	var b strings.Builder
-	for _, c := range report.Checks {
-		if c.Outcome != contract.Passed {
+	for i := range report.Checks {
+		if c := &report.Checks[i]; c.Outcome != contract.Passed {
 			b.WriteString("\n" + string(c.Outcome) + " " + c.ID + ": " + c.Detail)
 		}
 	}
@@ -136,11 +137,9 @@ func history(first string, length int, present bool, message string) middleware 
 		if !present && len(checked) > 0 && checked[len(checked)-1] == password {
 			checked = nil
 		}
-		for _, o := range checked {
-			if o == password {
-				says(w, 400, message)
-				return true
-			}
+		if slices.Contains(checked, password) {
+			says(w, 400, message)
+			return true
 		}
 		a := answer(next, r)
 		if a.status == 204 && old[len(old)-1] != password {
@@ -169,7 +168,7 @@ func TestRunLeavesCarefulServersAsTheyWere(t *testing.T) {
 			return chain(mailLimit(3*time.Second, tooMany("3")), policy(weak, "The password is weak."),
 				history(strict.Password, 3, false, "The password was used before."))
 		},
-		"a lock after two wrong passwords": func(srv *kalshiauthtest.Server) middleware {
+		"a lock after two wrong passwords": func(*kalshiauthtest.Server) middleware {
 			wrong := map[string]int{}
 			return replaced("Login", func(w http.ResponseWriter, r *http.Request, body string, next http.Handler) bool {
 				address := field(body, "email")

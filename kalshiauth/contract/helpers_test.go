@@ -78,8 +78,8 @@ func written(t *testing.T, r *contract.Report, f contract.Format) string {
 // outcomes returns a report's outcomes by the ID of the check.
 func outcomes(r *contract.Report) map[string]contract.Outcome {
 	all := map[string]contract.Outcome{}
-	for _, c := range r.Checks {
-		all[c.ID] = c.Outcome
+	for i := range r.Checks {
+		all[r.Checks[i].ID] = r.Checks[i].Outcome
 	}
 	return all
 }

@@ -21,7 +21,8 @@ type form struct {
 var forms = []form{
 	{"extra", "with properties that the document does not have", true, func(c call) call {
 		for name, value := range map[string]any{
-			"x_text": "a", "x_number": 1.5, "x_null": nil, "x_list": []any{1, "b"}, "x_object": map[string]any{"c": map[string]any{}},
+			"x_text": "a", "x_number": 1.5, "x_null": nil, "x_list": []any{1, "b"},
+			"x_object": map[string]any{"c": map[string]any{}},
 		} {
 			c = c.with(&document.Input{Name: name, In: document.InBody}, value)
 		}
@@ -133,6 +134,9 @@ type presentedForm struct {
 func (r *runner) formsOf(op *document.Operation) (all []presentedForm) {
 	schemes := r.schemesOf(op)
 	body, _ := op.JSONBody()
+	add := func(id, name string, edit func(call) call, scheme *document.Scheme) {
+		all = append(all, presentedForm{form{id + "." + scheme.ID, name, false, edit}, scheme})
+	}
 	for _, f := range forms {
 		if f.ofBody && body == nil {
 			continue
@@ -142,17 +146,17 @@ func (r *runner) formsOf(op *document.Operation) (all []presentedForm) {
 			continue
 		}
 		for _, scheme := range schemes {
-			all = append(all, presentedForm{form{f.id + "." + scheme.ID, f.name + ", session by " + scheme.ID, false, f.edit}, &scheme})
+			add(f.id, f.name+", session by "+scheme.ID, f.edit, &scheme)
 		}
 	}
 	for _, scheme := range schemes {
-		all = append(all, presentedForm{form{"usual." + scheme.ID, "of the usual form, session by " + scheme.ID, false, func(c call) call { return c }}, &scheme})
+		add("usual", "of the usual form, session by "+scheme.ID, func(c call) call { return c }, &scheme)
 		if scheme.Name != "Authorization" {
 			continue
 		}
-		all = append(all, presentedForm{form{"prefix." + scheme.ID, "with a scheme before the token", false, func(c call) call {
+		add("prefix", "with a scheme before the token", func(c call) call {
 			return c.withHeader(scheme.Name, "Bearer "+c.bearer.token)
-		}}, &scheme})
+		}, &scheme)
 	}
 	return all
 }
@@ -167,7 +171,7 @@ func (r *runner) usual(ctx context.Context, f flow, scheme *document.Scheme) (ca
 	if err != nil {
 		return c, err
 	}
-	return c.presenting(s, *scheme, ""), nil
+	return c.presenting(s, *scheme), nil
 }
 
 // succeeding returns a call that succeeds in place of one with the answer a.
@@ -181,16 +185,20 @@ func (r *runner) succeeding(c call, a *answer) (call, error) {
 	return c, skipError(fmt.Sprintf("the answer to a usual request is %d", a.status))
 }
 
-// takesAllForms checks that a confirmed reset takes all forms at once. Each right call needs a mail, and servers limit
-// mails.
+// takesAllForms checks that a confirmed reset takes all forms, with few requests: each needs a mail, and servers limit
+// mails. Escapes come last, since they hide what else is unusual in a body.
 func takesAllForms(ctx context.Context, r *runner) error {
-	_, _, err := r.set(ctx, r.main, r.main.present(), func(c call) call {
-		for _, f := range forms {
-			if f.id != "escapes" {
-				c = f.edit(c)
+	for _, escapes := range []bool{false, true} {
+		if _, _, err := r.set(ctx, r.main, r.main.present(), func(c call) call {
+			for _, f := range forms {
+				if (f.id == "escapes") == escapes {
+					c = f.edit(c)
+				}
 			}
+			return c
+		}); err != nil {
+			return err
 		}
-		return c.withBody("\n\t" + escaped(c.body()) + " \r\n")
-	})
-	return err
+	}
+	return nil
 }

@@ -4,10 +4,11 @@ import (
 	"net/http"
 )
 
-// Middleware returns a handler that serves requests with next, and checks those to operations of the document below the
-// base URL, and their responses. It compares the Host header and the path of a request with the base URL, but not the scheme, which a server does not
-// know. Responses stream as without the middleware, and [http.ResponseController] works. A request body that next does
-// not read to its end is checked only if what next has read is a complete JSON value.
+// Middleware returns a handler that serves requests with next, and checks those to operations of the document below
+// the base URL, and their responses. It compares the Host header and the path of a request with the base URL, but not
+// the scheme, which a server does not know. Responses stream as without the middleware, and [http.ResponseController]
+// works. A request body that next does not read to its end is checked only if what next has read is a complete JSON
+// value.
 func (c *Checker) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var x *exchange
@@ -47,7 +48,12 @@ type responseWriter struct {
 // commit records the status and the headers when they are sent. It ignores informational responses.
 func (w *responseWriter) commit(status int) {
 	if w.exchange.response == nil && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.exchange.response = &answer{status: status, header: canonical(w.Header()), body: w.body.body, request: w.exchange.request.Header}
+		w.exchange.response = &answer{
+			status:  status,
+			header:  canonical(w.Header()),
+			body:    w.body.body,
+			request: w.exchange.request.Header,
+		}
 	}
 }
 

@@ -13,20 +13,23 @@ import (
 
 // oddTexts are values of inputs that make some servers fail. They are long enough to be masked in a report.
 var oddTexts = []string{
-	"\x00\x00\x00\x00", "odd\x00text", "odd'text", `odd" OR ""="`, "odd'; --", "odd%00text", "odd%", "odd%zz", "${7*7}", "{{7*7}}",
+	"\x00\x00\x00\x00", "odd\x00text", "odd'text", `odd" OR ""="`, "odd'; --", "odd%00text", "odd%", "odd%zz",
+	"${7*7}", "{{7*7}}",
 	"odd\r\nSet-Cookie: a=b", `odd\`, "odd\u202etext", "odd 𝕳😀\u0301", "odd\ufffe", strings.Repeat("a", 4<<10),
 	strings.Repeat("é", 300), strings.Repeat("a@", 200) + "example.invalid",
 }
 
 // oddSessions are sessions that make some servers fail.
 var oddSessions = []string{
-	"session%", "session%00", "undefined", "session.a.b.c", `odd"session`, "====", "Basic Og==", strings.Repeat("a", 4<<10),
+	"session%", "session%00", "undefined", "session.a.b.c", `odd"session`, "====", "Basic Og==",
+	strings.Repeat("a", 4<<10),
 }
 
 // oddBodies are bodies that make some servers fail.
 var oddBodies = []string{
-	strings.Repeat("[", 5000), strings.Repeat(`{"a":`, 5000), `{"a":1e999999}`, `{"a":123456789012345678901234567890}`, `{"":""}`,
-	"\xff\xfe", "\ufeff{}", `{"a":"\ud800"}`, `{"email":"\ud800","password":"odd\udfffpassword","user_id":"\ud800"}`, `{"__proto__":{"a":1}}`,
+	strings.Repeat("[", 5000), strings.Repeat(`{"a":`, 5000), `{"a":1e999999}`, `{"a":123456789012345678901234567890}`,
+	`{"":""}`, "\xff\xfe", "\ufeff{}", `{"a":"\ud800"}`,
+	`{"email":"\ud800","password":"odd\udfffpassword","user_id":"\ud800"}`, `{"__proto__":{"a":1}}`,
 	`{"email":"a","email":"b"}`, "a=b&c=d", "<a/>",
 }
 
@@ -53,13 +56,15 @@ func (r *runner) odd(op *document.Operation) (all []*check) {
 		}})
 	}
 	for _, in := range op.Inputs() {
-		if !in.Schema.Type.Includes(openapi3.TypeString) || in.In == openapi3.ParameterInHeader || in.In == openapi3.ParameterInCookie {
+		if !in.Schema.Type.Includes(openapi3.TypeString) || in.In == openapi3.ParameterInHeader ||
+			in.In == openapi3.ParameterInCookie {
 			continue
 		}
+		// Long enough, or the server would not look at the rest.
+		padding := strings.Repeat("a", int(in.Schema.MinLength)) //nolint:gosec // a length
 		add(in.Name, "does not fail at an odd "+in.Name, in.Rule, func(r *runner) (calls []call) {
 			for _, text := range oddTexts {
-				// Long enough, or the server would not look at the rest.
-				calls = append(calls, r.sample(op).with(in, text+strings.Repeat("a", int(in.Schema.MinLength)))) //nolint:gosec // a length
+				calls = append(calls, r.sample(op).with(in, text+padding))
 			}
 			return calls
 		})
@@ -79,7 +84,7 @@ func (r *runner) odd(op *document.Operation) (all []*check) {
 		add("session", "does not fail at an odd session", "/security", func(r *runner) (calls []call) {
 			for _, scheme := range schemes {
 				for _, text := range oddSessions {
-					calls = append(calls, r.sample(op).presenting(session{cookie: text, token: text}, scheme, ""))
+					calls = append(calls, r.sample(op).presenting(session{cookie: text, token: text}, scheme))
 				}
 			}
 			return calls
@@ -87,7 +92,7 @@ func (r *runner) odd(op *document.Operation) (all []*check) {
 	}
 	add("query", "does not fail at an odd query", "", func(r *runner) []call {
 		c := r.sample(op)
-		c.rawQuery = "a=%zz&&=&b;c=%00&" + strings.Repeat("d", 2<<10)
+		c.query = "a=%zz&&=&b;c=%00&" + strings.Repeat("d", 2<<10)
 		return []call{c}
 	})
 	return all

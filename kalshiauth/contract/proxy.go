@@ -14,11 +14,11 @@ const maxIdle = 256
 
 // Proxy returns a reverse proxy that passes requests on to upstream and checks them, for programs of any language. The
 // path of a request is appended to the path of upstream, unless it begins with that path. Bodies stream, and upgraded
-// connections, such as WebSockets, pass through. If upstream cannot be reached, the answer is a 502 in plain text, which
-// is no violation. [Checker.Report] counts such requests.
+// connections, such as WebSockets, pass through. If upstream cannot be reached, the answer is a 502 in plain text,
+// which is not a violation. [Checker.Report] counts such requests.
 //
-// Proxy sends requests with a copy of [http.DefaultTransport]. It checks those that it sends to the Checker's base URL. If
-// the base URL is not below upstream, it checks those to upstream instead.
+// Proxy sends requests with a copy of [http.DefaultTransport]. It checks those that it sends to the Checker's base
+// URL. If the base URL is not below upstream, it checks those to upstream instead.
 func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 	base := http.DefaultTransport
 	if t, ok := base.(*http.Transport); ok {
@@ -31,7 +31,7 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 	target.Path, target.RawPath = strings.TrimRight(target.Path, "/"), strings.TrimRight(target.RawPath, "/")
 	prefix := target.EscapedPath()
 	origin := url.URL{Scheme: target.Scheme, Host: target.Host}
-	proxy := &httputil.ReverseProxy{
+	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // ReverseProxy removes what it cannot parse
 			r.Out.Trailer = r.In.Trailer           // which net/http fills at the end of the body
@@ -60,11 +60,6 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 			http.Error(w, "kalshiauth contract proxy: the upstream server did not answer", http.StatusBadGateway)
 		},
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A response may begin before the request ends. HTTP/2 needs no permission, and returns an error.
-		_ = http.NewResponseController(w).EnableFullDuplex()
-		proxy.ServeHTTP(w, r)
-	})
 }
 
 // buffers are those with which a proxy copies bodies.

@@ -99,20 +99,61 @@ func TestTheProxyPassesCompressedBodies(t *testing.T) {
 	}
 }
 
-// A response may begin before its request ends, also with HTTP/1.1.
+func TestTheProxyStreamsRequests(t *testing.T) {
+	t.Parallel()
+	received := make(chan string)
+	proxyURL, _, _ := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
+		for lines := bufio.NewScanner(r.Body); lines.Scan(); {
+			received <- lines.Text()
+		}
+	})
+	for _, path := range []string{"/stream", "/log_in"} { // checked or not
+		read, write := io.Pipe()
+		req, err := http.NewRequestWithContext(t.Context(), "POST", proxyURL+path, read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for _, line := range []string{"first", "second"} {
+				_, _ = io.WriteString(write, line+"\n")
+				if got := <-received; got != line { // before the request ends
+					t.Errorf("%s: %q, want %q", path, got, line)
+				}
+			}
+			_ = write.Close()
+		}()
+		resp, err := plainClient(t).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+}
+
+// With HTTP/2, a response may begin before its request ends.
 func TestTheProxyStreamsBothWays(t *testing.T) {
 	t.Parallel()
-	proxyURL, _, _ := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		_ = control.EnableFullDuplex()
 		for lines := bufio.NewScanner(r.Body); lines.Scan(); {
 			_, _ = io.WriteString(w, "echo "+lines.Text()+"\n")
 			_ = control.Flush()
 		}
-	})
-	for _, path := range []string{"/stream", "/log_in"} { // checked or not
+	}))
+	t.Cleanup(srv.Close)
+	checker, _ := newChecker(t, srv.URL, ownDocument)
+	u, err := url.Parse(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewUnstartedServer(checker.Proxy(u))
+	proxy.EnableHTTP2 = true
+	proxy.StartTLS()
+	t.Cleanup(proxy.Close)
+	for _, path := range []string{"/stream", "/log_in"} {
 		read, write := io.Pipe()
-		req, err := http.NewRequestWithContext(t.Context(), "POST", proxyURL+path, read)
+		req, err := http.NewRequestWithContext(t.Context(), "POST", proxy.URL+path, read)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +164,7 @@ func TestTheProxyStreamsBothWays(t *testing.T) {
 			_, _ = io.WriteString(write, "second\n")
 			_ = write.Close()
 		}()
-		resp, err := plainClient(t).Do(req)
+		resp, err := proxy.Client().Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

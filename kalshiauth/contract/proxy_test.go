@@ -2,7 +2,6 @@ package contract_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -149,7 +148,7 @@ func TestTheProxyPassesUpgrades(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.Close() }()
+		t.Cleanup(func() { _ = conn.Close() })
 		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", path)
 		in := bufio.NewReader(conn)
 		resp, err := http.ReadResponse(in, nil)
@@ -202,7 +201,7 @@ func TestTheProxySpeaksHTTP2(t *testing.T) {
 	proxy.EnableHTTP2 = true
 	proxy.StartTLS()
 	t.Cleanup(proxy.Close)
-	req, err := http.NewRequestWithContext(context.Background(), "POST", proxy.URL+"/log_in", strings.NewReader(loginIn))
+	req, err := http.NewRequestWithContext(t.Context(), "POST", proxy.URL+"/log_in", strings.NewReader(loginIn))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
 
 // newPassword returns a password that follows the document and common policies.
@@ -21,69 +19,80 @@ func (r *runner) newPassword() string {
 // resets returns the checks of password resets.
 func resets(r *runner) (all []*check) {
 	reset, confirm := r.Operation("ResetPassword"), r.Operation("ResetPasswordConfirm")
-	if reset == nil || confirm == nil {
-		return nil
+	onReset := func(id, name, rule string, n needs, run action) {
+		all = append(all, &check{id, name, reset, rule, n, run})
 	}
-	add := func(id, name string, op *document.Operation, rule string, n needs, run func(ctx context.Context, r *runner) error) {
-		all = append(all, &check{id, name, op, rule, n, run})
+	onConfirm := func(id, name, rule string, n needs, run action) {
+		all = append(all, &check{id, name, confirm, rule, n, run})
 	}
+	const code, body, description = "/parameters/0", "/requestBody", "/description"
+	sets := needsMailbox | needsNewPassword
 	// A refusal tells who has an account, but the document allows it.
-	add("unknown", "answers for an unknown e-mail", reset, "/responses", needsNothing, func(ctx context.Context, r *runner) error {
-		_, err := r.expect(ctx, r.call("ResetPassword", nil), success|refusal)
-		return err
-	})
-	add("changes-nothing", "changes neither the password nor sessions", reset, "/description", needsMailbox, resetChangesNothing)
-	add("unknown", "refuses an unknown code", confirm, "/parameters/0", needsNothing, func(ctx context.Context, r *runner) error {
+	onReset("unknown", "answers for an unknown e-mail", "/responses", needsNothing, resetUnknown)
+	onReset("changes-nothing", "changes neither the password nor sessions", description, needsMailbox, resetChangesNothing)
+	onConfirm("unknown", "refuses an unknown code", code, needsNothing, func(ctx context.Context, r *runner) error {
 		return r.refused(ctx, r.call("ResetPasswordConfirm", nil))
 	})
-	add("known.unknown", "refuses an unknown code for the known account", confirm, "/parameters/0", needsMailbox|needsNewPassword, unknownCode)
+	onConfirm("known.unknown", "refuses an unknown code for the known account", code, sets, unknownCode)
 	for _, n := range nearMisses {
-		add("code."+n.id, "refuses a mailed code "+n.name, confirm, "/parameters/0", needsMailbox, func(ctx context.Context, r *runner) error {
-			m, err := r.unused(ctx, r.main)
-			if err != nil {
-				return err
-			}
-			near := n.of(m.code)
-			if near == "" {
-				return needless("the code has no such form")
-			}
-			return r.refused(ctx, r.confirmCall(mailed{near, m.userID}, r.main.present()))
-		})
+		onConfirm("code."+n.id, "refuses a mailed code "+n.name, code, needsMailbox, n.refusedAsCode)
 	}
-	add("code.session", "refuses a token as a code", confirm, "/parameters/0", needsMailbox, func(ctx context.Context, r *runner) error {
-		s, err := r.live(ctx)
-		if err != nil {
-			return err
-		}
-		for _, code := range []string{s.token, r.main.userID()} {
-			if code == "" || strings.Contains(code, "/") {
-				continue
-			}
-			if err := r.refused(ctx, r.confirmCall(mailed{code, r.main.userID()}, r.main.present())); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	add("code.user", "refuses a code for another user", confirm, "/requestBody", needsMailbox, func(ctx context.Context, r *runner) error {
-		m, err := r.unused(ctx, r.main)
-		if err != nil {
-			return err
-		}
-		return r.refused(ctx, r.confirmCall(mailed{m.code, randomUUID()}, r.main.present()))
-	})
-	add("code.account", "refuses the code of another account", confirm, "/requestBody", needsMailbox|needsOther, otherCode)
-	add("right.forms", "takes a right request in an unusual form", confirm, "/requestBody", needsMailbox|needsNewPassword, takesAllForms)
-	add("code.earlier", "refuses the code of an earlier request after a reset", confirm, "/parameters/0", needsMailbox|needsNewPassword, earlierCode)
-	add("changes", "changes the password, ends every session and uses up the code", confirm, "/description", needsMailbox|needsNewPassword, confirmChanges)
-	add("changes.other", "leaves another account alone", confirm, "/description", needsMailbox|needsOther|needsNewPassword, leavesAlone)
-	add("password.long", "sets all of a long password, or refuses it", confirm, "/requestBody", needsMailbox|needsNewPassword,
+	onConfirm("code.session", "refuses a token as a code", code, needsMailbox, tokenAsCode)
+	onConfirm("code.user", "refuses a code for another user", body, needsMailbox, otherUser)
+	onConfirm("code.account", "refuses the code of another account", body, needsMailbox|needsOther, codeOfOther)
+	onConfirm("right.forms", "takes a right request in an unusual form", body, sets, takesAllForms)
+	onConfirm("code.earlier", "refuses the code of an earlier request after a reset", code, sets, earlierCode)
+	onConfirm("changes", "changes the password, ends every session, uses up the code", description, sets, confirmChanges)
+	onConfirm("changes.other", "leaves another account alone", description, sets|needsOther, leavesAlone)
+	onConfirm("password.long", "sets all of a long password, or refuses it", body, sets,
 		func(ctx context.Context, r *runner) error {
 			return r.setsAll(ctx, r.newPassword()+strings.Repeat("aB3", 24)+r.random(4))
 		})
-	add("password.non-ascii", "sets all of a password that is not ASCII, or refuses it", confirm, "/requestBody", needsMailbox|needsNewPassword,
+	onConfirm("password.non-ascii", "sets all of a password that is not ASCII, or refuses it", body, sets,
 		func(ctx context.Context, r *runner) error { return r.setsAll(ctx, "Zoë7"+r.random(8)+"東京Ω") })
 	return all
+}
+
+func resetUnknown(ctx context.Context, r *runner) error {
+	_, err := r.expect(ctx, r.call("ResetPassword", nil), success|refusal)
+	return err
+}
+
+// refusedAsCode tries a near miss of a mailed code.
+func (n nearMiss) refusedAsCode(ctx context.Context, r *runner) error {
+	m, err := r.unused(ctx, r.main)
+	if err != nil {
+		return err
+	}
+	near := n.of(m.code)
+	if near == "" {
+		return needless("the code has no such form")
+	}
+	return r.refused(ctx, r.confirmCall(mailed{near, m.userID}, r.main.present()))
+}
+
+func tokenAsCode(ctx context.Context, r *runner) error {
+	s, err := r.live(ctx)
+	if err != nil {
+		return err
+	}
+	for _, code := range []string{s.token, r.main.userID()} {
+		if code == "" || strings.Contains(code, "/") {
+			continue
+		}
+		if err := r.refused(ctx, r.confirmCall(mailed{code, r.main.userID()}, r.main.present())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func otherUser(ctx context.Context, r *runner) error {
+	m, err := r.unused(ctx, r.main)
+	if err != nil {
+		return err
+	}
+	return r.refused(ctx, r.confirmCall(mailed{m.code, randomUUID()}, r.main.present()))
 }
 
 func resetChangesNothing(ctx context.Context, r *runner) error {
@@ -118,8 +127,8 @@ func unknownCode(ctx context.Context, r *runner) error {
 	return nil
 }
 
-// otherCode tries the code of one account for the other one.
-func otherCode(ctx context.Context, r *runner) error {
+// codeOfOther tries the code of one account for the other one.
+func codeOfOther(ctx context.Context, r *runner) error {
 	mine, err := r.unused(ctx, r.main)
 	if err != nil {
 		return err
@@ -252,7 +261,8 @@ func (r *runner) setsAll(ctx context.Context, password string) error {
 		return fmt.Errorf("the new password: %w", err)
 	}
 	runes := []rune(password)
-	for _, near := range []string{string(runes[:len(runes)-1]), string(runes[:len(runes)-2]) + "?" + string(runes[len(runes)-1:])} {
+	last := len(runes) - 1
+	for _, near := range []string{string(runes[:last]), string(runes[:last-1]) + "?" + string(runes[last:])} {
 		if err := r.refused(ctx, r.loginCall(r.main.email, near)); err != nil {
 			return fmt.Errorf("a part of the password: %w", err)
 		}

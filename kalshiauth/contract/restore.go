@@ -9,8 +9,8 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
 )
 
-// maxRestores is how often Run tries to restore a password. A server that refuses the last passwords takes the first one
-// again when enough others were set in between.
+// maxRestores is how often Run tries to restore a password. A server that refuses the last passwords takes the first
+// one again when enough others were set in between.
 const maxRestores = 8
 
 // restore gives an account the password back that it had.

@@ -21,9 +21,10 @@ type rules struct {
 	*document.Document
 
 	base        baseURL
-	errorFields []string              // of the document's JSONError, sorted; empty: it has none
-	cookie      string                // the name of the session cookie, from the first such security scheme; "": there is none
-	taking      []*document.Operation // those that take the session cookie
+	errorFields []string // of the document's JSONError, sorted; empty: it has none
+	cookie      string   // the name of the session cookie, from the first such security scheme; "": there is none
+
+	taking []*document.Operation // those that take the session cookie
 }
 
 func newRules(rawBaseURL string, doc *document.Document) (*rules, error) {
@@ -63,8 +64,8 @@ type answer struct {
 	plain   bool        // the body was recorded without its content codings
 }
 
-// undocumented returns what the document does not have. path is escaped, below the base URL. samePath are the operations
-// with that path.
+// undocumented returns what the document does not have. path is escaped, below the base URL. samePath are the
+// operations with that path.
 func (r *rules) undocumented(method, path string, samePath []*document.Operation) *Violation {
 	if len(samePath) > 0 {
 		op := samePath[0]

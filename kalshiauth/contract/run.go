@@ -54,14 +54,15 @@ type Target struct {
 // invalid, no server answers there, the server rejects the credentials, or time is over. The report then has the checks
 // that ran by then. It is nil only if target is invalid.
 //
-// Without Credentials, Run uses random passwords, and an e-mail address that cannot exist. With ResetCode, it requests
-// some mails and changes the password of the account. It begins with the password that the account has: if the server
-// refuses that one as the new one, Run sets no other. At the end it restores the original password, even if checks failed
-// or ctx ended. If it cannot, [Report.Changed] returns the password that the account has.
+// Without Credentials, Run uses random passwords, and an e-mail address that cannot exist. With ResetCode, it
+// requests some mails and changes the password of the account. It begins with the password that the account has: if
+// the server refuses that one as the new one, Run sets no other. At the end it restores the original password, even
+// if checks failed or ctx ended. If it cannot, [Report.Changed] returns the password that the account has.
 //
-// If the server asks Run to wait, with a 429 or 503 and a Retry-After of at most two minutes, Run waits and tries again.
+// If the server asks Run to wait, with a 429 or 503 and a Retry-After of at most two minutes, Run waits and tries
+// again.
 func Run(ctx context.Context, target Target) (*Report, error) { //nolint:gocritic // a struct of options
-	r, err := newRunner(&target)
+	r, err := newRunner(&target) //nolint:contextcheck // kin-openapi takes a context and does not use it
 	if err != nil {
 		return nil, fmt.Errorf("contract: Run: %w", err)
 	}
@@ -106,7 +107,7 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 // add adds a check to the report.
-func (r *runner) add(c Check) {
+func (r *runner) add(c Check) { //nolint:gocritic // OnCheck takes it so
 	r.report.Checks = append(r.report.Checks, c)
 	if r.target.OnCheck != nil {
 		r.target.OnCheck(c)
@@ -127,7 +128,8 @@ func newRunner(target *Target) (*runner, error) {
 			return nil, errors.New("the credentials lack the e-mail address or the password")
 		}
 	}
-	if target.Other.Email != "" && (target.Credentials.Email == "" || strings.EqualFold(target.Other.Email, target.Credentials.Email)) {
+	if target.Other.Email != "" &&
+		(target.Credentials.Email == "" || strings.EqualFold(target.Other.Email, target.Credentials.Email)) {
 		return nil, errors.New("the second account needs a first one, with another e-mail address")
 	}
 	if target.Timeout < 0 {

@@ -79,7 +79,7 @@ func (r *runner) send(ctx context.Context, c call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range r.checkAnswer(c, a) { //nolint:contextcheck // kin-openapi takes a context and does not use it
+	for _, v := range r.checkAnswer(ctx, c, a) {
 		if !r.known[v] {
 			r.known[v] = true
 			r.found = append(r.found, v.String())
@@ -100,7 +100,7 @@ func (r *runner) expect(ctx context.Context, c call, want wanted) (*answer, erro
 		problems = append(problems, fmt.Errorf("the answer is %d, want %s", a.status, want.of(c.op)))
 	}
 	if want&undocumented == 0 || a.status/100 == 2 { // the answer to odd input may come from in front of the API
-		for _, v := range r.checkAnswer(c, a) { //nolint:contextcheck // kin-openapi takes a context and does not use it
+		for _, v := range r.checkAnswer(ctx, c, a) {
 			r.known[v] = true
 			problems = append(problems, errors.New(v.String()))
 		}
@@ -125,22 +125,19 @@ func (r *runner) refusedAs(ctx context.Context, want wanted, calls ...call) erro
 	return nil
 }
 
-func (r *runner) checkAnswer(c call, a *answer) []Violation {
-	found := r.checkResponse(c.op, a)
+func (r *runner) checkAnswer(ctx context.Context, c call, a *answer) []Violation {
+	found := r.checkResponse(c.op, a) //nolint:contextcheck // kin-openapi takes a context and does not use it
 	if found == nil && len(codingsOf(a.header)) == 0 {
-		if problem := unreadable(c.op.ID, a); problem != "" {
+		if problem := unreadable(ctx, c.op.ID, a); problem != "" {
 			found = []Violation{{c.op.ID, Response, c.op.Pointer + "/responses", "", problem}}
 		}
 	}
-	count(r.report.Statuses, c.op, a.status, len(found) > 0)
+	count(r.report.Statuses, kind{c.op, a.status, len(found) > 0}, 1)
 	return found
 }
 
 // deliver sends a call again for as long as the server asks for patience.
 func (r *runner) deliver(ctx context.Context, c call) (*answer, error) {
-	if c.op == nil {
-		return nil, skipError("the document does not have an operation that it needs")
-	}
 	r.hide(c)
 	if err := r.calm(ctx, c); err != nil {
 		return nil, err
@@ -154,11 +151,13 @@ func (r *runner) deliver(ctx context.Context, c call) (*answer, error) {
 		case err != nil && reused && try == 1 && ctx.Err() == nil:
 			continue // the server closed the connection between two requests
 		case err == nil && try < maxTries && !r.hurried[c.op.ID]:
-			if wait := patience(a, try); wait > 0 && wait <= maxWait && pause(ctx, wait) == nil {
+			if wait := patience(ctx, a, try); wait > 0 && wait <= maxWait && pause(ctx, wait) == nil {
 				continue
 			}
 		}
-		r.hurried[c.op.ID] = r.hurried[c.op.ID] || err == nil && patience(a, 1) > 0 // or the run would take hours
+		if err == nil && patience(ctx, a, 1) > 0 {
+			r.hurried[c.op.ID] = true // or the run would take hours
+		}
 		r.settle(c, a, err)
 		return a, err
 	}
@@ -172,7 +171,10 @@ func (r *runner) hide(c call) {
 			values = append(values, password)
 		}
 	}
-	for _, value := range append(values, c.bearer.cookie, c.bearer.token) {
+	if c.bearer != nil {
+		values = append(values, c.bearer.cookie, c.bearer.token)
+	}
+	for _, value := range values {
 		if !slices.Contains(r.secrets, value) {
 			r.secrets = append(r.secrets, value)
 		}
@@ -180,8 +182,8 @@ func (r *runner) hide(c call) {
 }
 
 // patience returns how long the server asks to wait before the request is sent again; 0: it does not ask.
-func patience(a *answer, try int) time.Duration {
-	wait := retryAfter(a)
+func patience(ctx context.Context, a *answer, try int) time.Duration {
+	wait := retryAfter(ctx, a)
 	if a.status == http.StatusTooManyRequests && wait == 0 && try == 1 {
 		return time.Second
 	}
@@ -244,7 +246,11 @@ func (r *runner) once(ctx context.Context, c call) (a *answer, reused bool, err 
 	a = &answer{status: resp.StatusCode, header: resp.Header, body: func() body { return got }, request: req.Header}
 	exchange.answer = a
 	if err != nil {
-		exchange.err = fmt.Errorf("the answer is %d, and its body breaks off: %w", resp.StatusCode, r.secrets.Error(err))
+		exchange.err = fmt.Errorf(
+			"the answer is %d, and its body breaks off: %w",
+			resp.StatusCode,
+			r.secrets.Error(err),
+		)
 		return a, false, exchange.err
 	}
 	return a, false, nil

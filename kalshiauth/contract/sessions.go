@@ -19,8 +19,11 @@ type nearMiss struct{ id, name string }
 
 // nearMisses are those of a session and of a mailed code.
 var nearMisses = []nearMiss{
-	{"case", "in another case"}, {"cut", "without its last character"}, {"altered", "with another character"},
-	{"appended", "with one more character"}, {"encoded", "encoded once more"},
+	{"case", "in another case"},
+	{"cut", "without its last character"},
+	{"altered", "with another character"},
+	{"appended", "with one more character"},
+	{"encoded", "encoded once more"},
 }
 
 // of returns the near miss of a secret, or "" if it has none.
@@ -78,7 +81,7 @@ func (r *runner) withoutSession(op *document.Operation) (all []*check) {
 	if len(schemes) == 0 {
 		return nil
 	}
-	add := func(id, name string, n needs, run func(ctx context.Context, r *runner) error) {
+	add := func(id, name string, n needs, run action) {
 		all = append(all, &check{"session." + id, "refuses " + name, op, "/security", n, run})
 	}
 	add("none", "a request without a session", needsNothing, func(ctx context.Context, r *runner) error {
@@ -91,7 +94,7 @@ func (r *runner) withoutSession(op *document.Operation) (all []*check) {
 	for _, scheme := range schemes {
 		by := " by the " + scheme.In + " " + scheme.Name
 		presented := func(ctx context.Context, r *runner, secret string) error {
-			return r.refused(ctx, r.sample(op).presenting(session{cookie: secret, token: secret}, scheme, ""))
+			return r.refused(ctx, r.sample(op).presenting(session{cookie: secret, token: secret}, scheme))
 		}
 		add(scheme.ID+".unknown", "an unknown session"+by, needsNothing, func(ctx context.Context, r *runner) error {
 			return presented(ctx, r, r.random(secretLength))
@@ -118,15 +121,11 @@ func (r *runner) withoutSession(op *document.Operation) (all []*check) {
 				return presented(ctx, r, near)
 			})
 		}
-		add(scheme.ID+".other", "the account's other values as a session"+by, live, func(ctx context.Context, r *runner) error {
+		other := func(ctx context.Context, r *runner) error {
 			if _, err := r.live(ctx); err != nil {
 				return err
 			}
-			values := []string{r.main.userID(), r.main.email}
-			if r.main.code != (mailed{}) {
-				values = append(values, r.main.code.code)
-			}
-			for _, value := range values {
+			for _, value := range []string{r.main.userID(), r.main.email, r.main.code.code} {
 				if value == "" {
 					continue
 				}
@@ -135,7 +134,8 @@ func (r *runner) withoutSession(op *document.Operation) (all []*check) {
 				}
 			}
 			return nil
-		})
+		}
+		add(scheme.ID+".other", "the account's other values as a session"+by, live, other)
 	}
 	return all
 }
@@ -143,32 +143,13 @@ func (r *runner) withoutSession(op *document.Operation) (all []*check) {
 // logouts returns the checks of log-outs, for each way to present a session.
 func (r *runner) logouts() (all []*check) {
 	op := r.Operation("Logout")
-	if op == nil {
-		return nil
-	}
-	schemes := r.schemesOf(op)
-	// ended logs out by a scheme, which must succeed, and checks that no scheme takes the session any more.
-	ended := func(ctx context.Context, r *runner, s session, c call) error {
-		if _, err := r.expect(ctx, c, success); err != nil {
-			return err
-		}
-		for _, scheme := range schemes {
-			if err := r.refused(ctx, r.logoutCall(s, scheme)); err != nil {
-				return fmt.Errorf("after the log-out: %w", err)
-			}
-		}
-		return nil
-	}
-	for _, scheme := range schemes {
+	for _, scheme := range r.schemesOf(op) {
 		by := " by the " + scheme.In + " " + scheme.Name
 		all = append(all,
-			&check{scheme.ID + ".ends", "ends a session" + by, op, "/description", needsAccount, func(ctx context.Context, r *runner) error {
-				s, err := r.login(ctx, r.main)
-				if err != nil {
-					return err
-				}
-				return ended(ctx, r, s, r.logoutCall(s, scheme))
-			}},
+			&check{
+				scheme.ID + ".ends", "ends a session" + by, op, "/description", needsAccount,
+				func(ctx context.Context, r *runner) error { return r.ends(ctx, scheme) },
+			},
 			&check{
 				scheme.ID + ".ends-one", "ends no other session" + by, op, "/description", needsAccount,
 				func(ctx context.Context, r *runner) error { return r.endsOne(ctx, scheme) },
@@ -179,6 +160,23 @@ func (r *runner) logouts() (all []*check) {
 			})
 	}
 	return all
+}
+
+// ends checks that a session is over after its log-out, by whatever scheme it is presented.
+func (r *runner) ends(ctx context.Context, scheme document.Scheme) error {
+	s, err := r.login(ctx, r.main)
+	if err != nil {
+		return err
+	}
+	if _, err := r.expect(ctx, r.logoutCall(s, scheme), success); err != nil {
+		return err
+	}
+	for _, scheme := range r.schemes {
+		if err := r.refused(ctx, r.logoutCall(s, scheme)); err != nil {
+			return fmt.Errorf("after the log-out: %w", err)
+		}
+	}
+	return nil
 }
 
 // endsOne checks that a log-out ends no other session. A server may keep only one session for an account.

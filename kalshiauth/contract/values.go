@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -58,7 +57,7 @@ func unknownEmail() string {
 
 // sample returns a call that follows the document. It has all required values, and only ones unknown to the server.
 func (r *runner) sample(op *document.Operation) call {
-	c := call{op: op, path: map[string]string{}, query: url.Values{}, header: http.Header{}}
+	c := call{op: op, path: map[string]string{}, header: http.Header{}}
 	if schema, _ := op.JSONBody(); schema != nil {
 		c.fields = map[string]any{}
 	}
@@ -156,7 +155,11 @@ var limits = []limit{
 	ofType("number", 42, 0),
 	ofType("boolean", true),
 	ofType("array", []any{}),
-	ofType("object", map[string]any{}, map[string]any{"$ne": "x"}), // some databases take the second one for a condition
+	ofType(
+		"object",
+		map[string]any{},
+		map[string]any{"$ne": "x"},
+	), // some databases take the second one for a condition
 	{"type", "text", "% as text", func(_ *runner, s *openapi3.Schema, _ any) []any {
 		if s.Type == nil || s.Type.Includes(openapi3.TypeString) {
 			return nil
@@ -181,23 +184,23 @@ var limits = []limit{
 			return nil
 		}
 		text := []rune(fmt.Sprint(right))
-		if short := int(s.MinLength) - 1; len(text) > short { //nolint:gosec // a length
+		if short := int(s.MinLength) - 1; len(text) > short {
 			return []any{string(text[:short])}
 		}
-		return []any{r.random(int(s.MinLength) - 1)} //nolint:gosec // a length
+		return []any{r.random(int(s.MinLength) - 1)}
 	}},
 	{"maxLength", "maxLength", "a too long %", func(r *runner, s *openapi3.Schema, right any) []any {
 		if s.MaxLength == nil {
 			return nil
 		}
-		text := fmt.Sprint(right) + r.random(int(*s.MaxLength)+1) //nolint:gosec // a length
+		text := fmt.Sprint(right) + r.random(int(*s.MaxLength)+1)
 		return []any{string([]rune(text)[:*s.MaxLength+1])}
 	}},
 	{"pattern", "pattern", "a % of a wrong form", func(_ *runner, s *openapi3.Schema, _ any) []any {
 		if s.Pattern == "" {
 			return nil
 		}
-		length := max(1, int(s.MinLength)) //nolint:gosec // a length
+		length := max(1, int(s.MinLength))
 		return []any{strings.Repeat("x", length), strings.Repeat("0", length), strings.Repeat("~", length)}
 	}},
 	{"enum", "enum", "an unknown %", func(r *runner, s *openapi3.Schema, _ any) []any {
@@ -222,13 +225,13 @@ var limits = []limit{
 		if s.MinItems == 0 {
 			return nil
 		}
-		return []any{r.items(s, int(s.MinItems)-1)} //nolint:gosec // a length
+		return []any{r.items(s, int(s.MinItems)-1)}
 	}},
 	{"maxItems", "maxItems", "a % with too many items", func(r *runner, s *openapi3.Schema, _ any) []any {
 		if s.MaxItems == nil {
 			return nil
 		}
-		return []any{r.items(s, int(*s.MaxItems)+1)} //nolint:gosec // a length
+		return []any{r.items(s, int(*s.MaxItems)+1)}
 	}},
 }
 

@@ -41,7 +41,7 @@ func contractProxyCommand() *cli.Command {
 }
 
 func contractProxy(ctx context.Context, cmd *cli.Command) error {
-	p, err := newProxy(cmd)
+	p, err := newProxy(cmd) //nolint:contextcheck // kin-openapi takes a context and does not use it
 	if err != nil {
 		return usageError{err}
 	}

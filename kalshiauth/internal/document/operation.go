@@ -3,7 +3,6 @@ package document
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -42,7 +41,9 @@ type segment struct {
 	parameters []string
 }
 
-func newOperation(d *Document, path string, item *openapi3.PathItem, method string, spec *openapi3.Operation) *Operation {
+func newOperation(
+	d *Document, path string, item *openapi3.PathItem, method string, spec *openapi3.Operation,
+) *Operation {
 	op := &Operation{
 		Route:    routers.Route{Spec: d.Spec, Path: path, PathItem: item, Method: method, Operation: spec},
 		ID:       cmp.Or(spec.OperationID, method+" "+path),
@@ -169,9 +170,9 @@ func (op *Operation) checkOther(rule string, content openapi3.Content, header ht
 	if openapi3filter.RegisteredBodyDecoder(strings.TrimSpace(mediaType)) == nil {
 		return nil
 	}
-	err := openapi3filter.ValidateRequestBody(context.Background(), &openapi3filter.RequestValidationInput{
-		Request: &http.Request{Method: op.Method, Header: header, Body: io.NopCloser(bytes.NewReader(body))},
-		Route:   &op.Route,
+	r := &http.Request{Method: op.Method, Header: header, Body: io.NopCloser(bytes.NewReader(body))}
+	err := openapi3filter.ValidateRequestBody(r.Context(), &openapi3filter.RequestValidationInput{
+		Request: r, Route: &op.Route,
 		Options: &openapi3filter.Options{
 			MultiError: true, SkipSettingDefaults: true, ExcludeReadOnlyValidations: true,
 			SchemaValidationOptions: op.document.formats,
@@ -185,8 +186,8 @@ func (op *Operation) CheckHeaders(status string, header http.Header) []Problem {
 	return op.checkParameters(op.headers[status], &sentParameters{header: header})
 }
 
-// CheckJSON returns where the JSON body of a response breaks the document. status is as in the document, and value comes
-// from [DecodeJSON].
+// CheckJSON returns where the JSON body of a response breaks the document. status is as in the document, and value
+// comes from [DecodeJSON].
 func (op *Operation) CheckJSON(status, contentType string, value any) []Problem {
 	media := op.Operation.Responses.Value(status).Value.Content.Get(contentType)
 	if media == nil || media.Schema == nil {

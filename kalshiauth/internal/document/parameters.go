@@ -1,7 +1,6 @@
 package document
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -186,7 +185,7 @@ func (op *Operation) checkParameter(
 		joined := strings.ReplaceAll(strings.Join(values, ","), "&"+p.Name+"=", ",")
 		input = withHeader(input, "Cookie", p.Name+"="+joined)
 	}
-	err := openapi3filter.ValidateParameter(context.Background(), input, p.Parameter)
+	err := openapi3filter.ValidateParameter(input.Request.Context(), input, p.Parameter)
 	if errors.Is(err, openapi3filter.ErrInvalidEmptyValue) && strings.Join(values, "") != "" {
 		return nil // kin-openapi cannot decode a value whose schema has no type
 	}
