@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 )
 
 func FuzzChecker(f *testing.F) {
@@ -113,4 +115,22 @@ func (b *cutBody) Read(p []byte) (int, error) {
 func (b *cutBody) Close() error {
 	b.closed = true
 	return nil
+}
+
+// FuzzHAR has the Checker read files that may be no archives.
+func FuzzHAR(f *testing.F) {
+	f.Add(har(entry("POST", "/log_in", loginIn, 200, loginOut)))
+	f.Add(har(entry("PUT", "/passwords/reset/"+code+"/confirm", "", 0, "")))
+	f.Add("\ufeff{}")
+	f.Fuzz(func(t *testing.T, text string) {
+		found := &violations{}
+		checker, err := contract.New("https://example.com/v1", found.report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := checker.HAR(t.Context(), strings.NewReader(text))
+		if n < 0 || err != nil && !strings.HasPrefix(err.Error(), "contract: HAR: ") {
+			t.Errorf("%d exchanges, %v", n, err)
+		}
+	})
 }

@@ -285,7 +285,7 @@ func TestTheReportKnowsThePasswordOfTheAccount(t *testing.T) {
 		want   contract.PasswordState
 	}{
 		"before anything was set": {func(n int) bool { return n > 0 }, contract.PasswordKept},
-		"while another is set":    {func(n int) bool { return n > 3 }, contract.PasswordChanged},
+		"while another is set":    {func(n int) bool { return n > 4 }, contract.PasswordChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

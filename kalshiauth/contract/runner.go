@@ -183,14 +183,14 @@ func (r *runner) hide(c call) {
 
 // patience returns how long the server asks to wait before the request is sent again; 0: it does not ask.
 func patience(ctx context.Context, a *answer, try int) time.Duration {
+	if a.status != http.StatusTooManyRequests && a.status != http.StatusServiceUnavailable {
+		return 0
+	}
 	wait := retryAfter(ctx, a)
 	if a.status == http.StatusTooManyRequests && wait == 0 && try == 1 {
 		return time.Second
 	}
-	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
-		return wait
-	}
-	return 0
+	return wait
 }
 
 func pause(ctx context.Context, d time.Duration) error {
