@@ -10,7 +10,7 @@ import (
 )
 
 // BenchmarkTransport measures log-ins with a Checker and without, over loopback and in memory. "elsewhere" are requests
-// to another host, and "undocumented" ones to a path that the document does not have. .github/scripts/bench-checker.sh
+// to another host, and "undocumented" ones to a path that the document does not have. .github/scripts/checker-bench.sh
 // runs it with an earlier version of the package, too.
 func BenchmarkTransport(b *testing.B) {
 	srv := newServer(b)

@@ -18,8 +18,10 @@
 //	...
 //	err = report.Write(os.Stdout, contract.FormatText)
 //
-// Run derives from the document what an operation must reject: a missing or malformed body, a missing value, a value of
-// a wrong type or beyond a limit, a missing session.
+// Run derives from the document what an operation must refuse: a missing or malformed body, a missing value, a value
+// of a wrong type or beyond a limit, a missing or altered session; and what it must take: unknown properties, escaped
+// JSON, other cookies. What is refused for an unknown account is tried with the known one, too. Further checks
+// combine operations: what ends a session and what does not, and what a reset changes.
 //
 // # What follows the contract
 //

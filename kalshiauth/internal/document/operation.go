@@ -108,11 +108,11 @@ func (op *Operation) match(path string) (params map[string]string, ok bool) {
 // CheckRequest returns where a request breaks the document, in its parameters, its content type and its body. params
 // are the parameters in its path, unescaped. CheckRequest does not read r.Body, and does not check the session.
 func (op *Operation) CheckRequest(r *http.Request, params map[string]string, body []byte) []Problem {
-	problems := op.checkBody(r.Header, body)
+	problems := op.checkBody(r, body)
 	if len(op.parameters) > 0 {
 		sent := &sentParameters{path: params, header: r.Header}
 		sent.parseQuery(r.URL.RawQuery)
-		problems = append(problems, op.checkParameters(op.parameters, sent)...)
+		problems = append(problems, op.checkParameters(r.Context(), op.parameters, sent)...)
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int { return strings.Compare(a.Place, b.Place) })
 	return problems
@@ -129,18 +129,18 @@ func (op *Operation) CheckBody(value any) []Problem {
 
 // CheckBodyText returns where a text breaks the operation's JSON body.
 func (op *Operation) CheckBodyText(text string) []Problem {
-	problems := op.checkBody(http.Header{"Content-Type": {"application/json"}}, []byte(text))
+	problems := op.checkBody(&http.Request{Header: http.Header{"Content-Type": {"application/json"}}}, []byte(text))
 	problems = slices.DeleteFunc(problems, func(p Problem) bool { return p.Rule != op.Pointer+"/requestBody" })
 	slices.SortStableFunc(problems, func(a, b Problem) int { return strings.Compare(a.Place, b.Place) })
 	return problems
 }
 
-// checkBody returns what is wrong with the body of a request.
-func (op *Operation) checkBody(header http.Header, body []byte) []Problem {
+// checkBody returns what is wrong with the body of a request. It does not read r.Body.
+func (op *Operation) checkBody(r *http.Request, body []byte) []Problem {
 	if op.Operation.RequestBody == nil {
 		return nil
 	}
-	rule, spec, contentType := op.Pointer+"/requestBody", op.Operation.RequestBody.Value, header.Get("Content-Type")
+	rule, spec, contentType := op.Pointer+"/requestBody", op.Operation.RequestBody.Value, r.Header.Get("Content-Type")
 	media := spec.Content.Get(contentType)
 	switch {
 	case len(body) == 0 && spec.Required:
@@ -151,7 +151,7 @@ func (op *Operation) checkBody(header http.Header, body []byte) []Problem {
 		types := strings.Join(slices.Sorted(maps.Keys(spec.Content)), ", ")
 		return []Problem{{rule + "/content", "Content-Type", "not " + types}}
 	case !IsJSON(contentType):
-		return op.checkOther(rule, spec.Content, header, body)
+		return op.checkOther(rule, spec.Content, r, body)
 	}
 	value, err := DecodeJSON(body)
 	if err != nil {
@@ -165,14 +165,14 @@ func (op *Operation) checkBody(header http.Header, body []byte) []Problem {
 
 // checkOther returns where a body that is not JSON breaks its schema. It returns nil if kin-openapi does not know the
 // content type.
-func (op *Operation) checkOther(rule string, content openapi3.Content, header http.Header, body []byte) []Problem {
-	mediaType, _, _ := strings.Cut(strings.ToLower(header.Get("Content-Type")), ";")
+func (op *Operation) checkOther(rule string, content openapi3.Content, r *http.Request, body []byte) []Problem {
+	mediaType, _, _ := strings.Cut(strings.ToLower(r.Header.Get("Content-Type")), ";")
 	if openapi3filter.RegisteredBodyDecoder(strings.TrimSpace(mediaType)) == nil {
 		return nil
 	}
-	r := &http.Request{Method: op.Method, Header: header, Body: io.NopCloser(bytes.NewReader(body))}
 	err := openapi3filter.ValidateRequestBody(r.Context(), &openapi3filter.RequestValidationInput{
-		Request: r, Route: &op.Route,
+		Request: &http.Request{Method: op.Method, Header: r.Header, Body: io.NopCloser(bytes.NewReader(body))},
+		Route:   &op.Route,
 		Options: &openapi3filter.Options{
 			MultiError: true, SkipSettingDefaults: true, ExcludeReadOnlyValidations: true,
 			SchemaValidationOptions: op.document.formats,
@@ -183,7 +183,8 @@ func (op *Operation) checkOther(rule string, content openapi3.Content, header ht
 
 // CheckHeaders returns where the headers of a response break the document. status is as in the document.
 func (op *Operation) CheckHeaders(status string, header http.Header) []Problem {
-	return op.checkParameters(op.headers[status], &sentParameters{header: header})
+	r := &http.Request{Header: header}
+	return op.checkParameters(r.Context(), op.headers[status], &sentParameters{header: header})
 }
 
 // CheckJSON returns where the JSON body of a response breaks the document. status is as in the document, and value
@@ -200,7 +201,7 @@ func (op *Operation) CheckJSON(status, contentType string, value any) []Problem 
 // CheckOther is CheckJSON for a body that is not JSON.
 func (op *Operation) CheckOther(status string, header http.Header, body []byte) []Problem {
 	content := op.Operation.Responses.Value(status).Value.Content
-	return op.checkOther(op.Pointer+"/responses/"+status, content, header, body)
+	return op.checkOther(op.Pointer+"/responses/"+status, content, &http.Request{Header: header}, body)
 }
 
 // explain turns an error of [openapi3filter] into problems, since most texts of its errors quote values. rule is the
