@@ -137,13 +137,9 @@ type harHeaders struct {
 	Headers []harHeader `json:"headers"`
 }
 
-// header returns the headers without HTTP/2's pseudo headers.
 func (h harHeaders) header() http.Header {
 	header := http.Header{}
 	for _, field := range h.Headers {
-		if strings.HasPrefix(field.Name, ":") {
-			continue
-		}
 		for value := range strings.SplitSeq(field.Value, "\n") { // browsers join several values
 			header.Add(field.Name, strings.TrimSpace(value))
 		}

@@ -42,9 +42,6 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 			} else {
 				r.SetURL(&target)
 			}
-			if r.Out.Header["User-Agent"] == nil {
-				r.Out.Header["User-Agent"] = nil // or net/http would add its own
-			}
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			if len(resp.Trailer) > 0 {

@@ -71,6 +71,45 @@ func TestTheProxyChangesNothingOfARequest(t *testing.T) {
 	}
 }
 
+func TestTheProxyAsksForNoCompression(t *testing.T) {
+	t.Parallel()
+	proxyURL, _, _ := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
+		if asked := r.Header["Accept-Encoding"]; asked != nil {
+			t.Errorf("Accept-Encoding is %q", asked)
+		}
+	})
+	call(t, plainClient(t).Transport, "GET", proxyURL+"/", "")
+}
+
+func TestTheProxyStreamsResponsesOfAKnownLength(t *testing.T) {
+	t.Parallel()
+	first := make(chan struct{})
+	proxyURL, _, _ := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "13")
+		_, _ = io.WriteString(w, "first\n")
+		_ = http.NewResponseController(w).Flush()
+		<-first
+		_, _ = io.WriteString(w, "second\n")
+	})
+	req, err := http.NewRequestWithContext(t.Context(), "GET", proxyURL+"/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := plainClient(t).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewReader(resp.Body)
+	if line, err := lines.ReadString('\n'); err != nil || line != "first\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	close(first)
+	if rest, err := io.ReadAll(lines); err != nil || string(rest) != "second\n" || resp.ContentLength != 13 {
+		t.Errorf("%q, %v", rest, err)
+	}
+}
+
 func TestTheProxyPassesCompressedBodies(t *testing.T) {
 	t.Parallel()
 	body := encoded("gzip", loginOut)

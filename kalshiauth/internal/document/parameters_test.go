@@ -120,7 +120,7 @@ paths:
           headers:
             X-Limit: {required: true, schema: {type: integer, minimum: 1}}
             X-Names: {schema: {type: array, maxItems: 2, items: {type: string}}}
-            Set-Cookie: {schema: {type: string}}
+            Set-Cookie: {schema: {type: string, maxLength: 3}}
             Content-Type: {schema: {type: integer}}
 `))
 	for sent, want := range map[string][]string{
