@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
@@ -226,16 +227,23 @@ func TestConformingServersAreNotReported(t *testing.T) {
 		for name, change := range moreConforming {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				srv := serverWith(t, change)
-				target := targetOf(srv)
-				target.ResetCode = func(ctx context.Context, email string) (string, string, error) {
-					code, userID, err := outbox(srv)(ctx, email)
-					if own, ok := ownCodes.Load(srv); ok && err == nil {
-						code = own.(func(string) string)(code)
+				synctest.Test(t, func(t *testing.T) {
+					srv := kalshiauthtest.NewUnstartedServer()
+					defer srv.Close()
+					srv.AddUser(email, password)
+					srv.AddUser(other.Email, other.Password)
+					srv.Intercept(change(srv))
+					target := targetOf(srv)
+					target.BaseURL, target.HTTPClient = "https://example.com", &http.Client{Transport: srv.Transport()}
+					target.ResetCode = func(ctx context.Context, email string) (string, string, error) {
+						code, userID, err := outbox(srv)(ctx, email)
+						if own, ok := ownCodes.Load(srv); ok && err == nil {
+							code = own.(func(string) string)(code)
+						}
+						return code, userID, err
 					}
-					return code, userID, err
-				}
-				holds(t, target)
+					holds(t, target)
+				})
 			})
 		}
 		for name, change := range conformingStateful {
