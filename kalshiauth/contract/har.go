@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
 
@@ -97,7 +99,12 @@ func (a *archive) end() {
 
 // isOfSession reports whether a violation would not be there if the recording had cookies and credentials.
 func (v *harVerdict) isOfSession(found Violation) bool { //nolint:gocritic // for package slices
-	return found.Place == "Set-Cookie" || v.op != nil && found.Rule == v.op.Pointer+"/security"
+	if found.Place == "Set-Cookie" || v.op == nil {
+		return found.Place == "Set-Cookie"
+	}
+	return found.Rule == v.op.Pointer+"/security" || slices.ContainsFunc(v.op.Inputs(), func(in *document.Input) bool {
+		return in.In == openapi3.ParameterInCookie && in.Name == found.Place
+	})
 }
 
 // A harEntry is a recorded exchange.
@@ -161,7 +168,9 @@ func (e *harEntry) hasSecret(r *rules) bool {
 	return slices.ContainsFunc(slices.Concat(e.Request.Headers, e.Response.Headers), func(h harHeader) bool {
 		name := http.CanonicalHeaderKey(h.Name)
 		return name == "Cookie" || name == "Set-Cookie" || name == "Authorization" ||
-			slices.ContainsFunc(r.Schemes, func(s document.Scheme) bool { return s.In == "header" && s.Name == name })
+			slices.ContainsFunc(r.Schemes, func(s document.Scheme) bool {
+				return s.In == openapi3.ParameterInHeader && s.Name == name
+			})
 	})
 }
 

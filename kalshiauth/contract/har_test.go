@@ -192,3 +192,21 @@ func TestWhatABrowserRecordedHoldsTheContract(t *testing.T) {
 }
 
 var setCookieName = regexp.MustCompile(`(?i)set-cookie`)
+
+// Without cookies in a recording, it is not known whether a cookie was sent.
+func TestCookiesOfASanitizedRecordingAreNotKnown(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		header string
+		want   int
+	}{"sanitized": {"x-side", 0}, "not sanitized": {"cookie", 1}} {
+		checker, found := newChecker(t, "https://example.com/v1", contract.WithDocument(withParameters(t)))
+		side := `{"log":{"entries":[{"request":{"method":"GET","url":"https://example.com/v1/orders/7?page=1","bodySize":0,
+			"headers":[{"name":"x-side","value":"buy"},{"name":"` + c.header + `","value":"buy"}]},"response":{"status":200}}]}}`
+		side = strings.Replace(side, `{"name":"x-side","value":"buy"},{"name":"x-side","value":"buy"}`, `{"name":"x-side","value":"buy"}`, 1)
+		n, err := checker.HAR(t.Context(), strings.NewReader(side))
+		if got := found.take(); err != nil || n != 1 || len(got) != c.want {
+			t.Errorf("%s: %d exchanges, %v, %v", name, n, err, got)
+		}
+	}
+}

@@ -7,8 +7,9 @@ import (
 
 // Transport returns a transport that sends requests with base, and checks those to operations of the document below
 // the base URL, and their responses. A nil base means [http.DefaultTransport]. Bodies stream as without the
-// transport; it keeps up to 64 KiB of each body for the check. A response body that is closed before its end is
-// checked only if what was read is a complete JSON value.
+// transport; it keeps the beginning of each body for the check: 64 KiB, or 1 MiB for an operation that this module's
+// document does not have. A response body that is closed before its end is checked only if what was read is a complete
+// JSON value.
 func (c *Checker) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
