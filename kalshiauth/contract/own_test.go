@@ -84,6 +84,7 @@ func TestOtherOperationsFollowTheirDocumentOnly(t *testing.T) {
 				if c.method == "POST" {
 					call(t, rt, c.method, base+"/markets", "\x89PNG\xff", "Content-Type: image/png")
 					call(t, rt, c.method, base+"/markets", long, jsonType)
+					call(t, rt, c.method, base+"/markets", strings.Repeat(" ", 2<<20)+"{}", jsonType)
 				} else {
 					call(t, rt, c.method, base+"/markets", "")
 				}
