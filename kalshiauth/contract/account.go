@@ -96,7 +96,7 @@ func (r *runner) settle(c call, a *answer, err error) {
 		}
 	default:
 		if accepted || err != nil { // without an answer, the password may have been set
-			r.maySet(c)
+			r.maySet(c, accepted)
 		}
 	}
 }
@@ -118,13 +118,16 @@ func (r *runner) began(c call, owner *account, a *answer) {
 }
 
 // maySet notes the passwords that a call may have set.
-func (r *runner) maySet(c call) {
+func (r *runner) maySet(c call, accepted bool) {
 	owner := r.owner(c.fields["user_id"])
 	for _, value := range c.path {
 		owner = cmp.Or(owner, r.owner(value))
 	}
 	if owner == nil && c.bearer != nil {
 		owner = c.bearer.owner
+	}
+	if owner != nil && accepted {
+		owner.code = mailed{} // whatever code it was, it may have used up this one
 	}
 	for _, in := range passwordsOf(c.op) {
 		password, isText := c.fields[in.Name].(string)
@@ -242,6 +245,17 @@ func (r *runner) live(ctx context.Context) (session, error) {
 // logout logs a session out, by a scheme.
 func (r *runner) logoutCall(s session, scheme document.Scheme) call {
 	return r.call("Logout", nil).presenting(s, scheme)
+}
+
+// works checks that a session has not ended, and ends it.
+func (r *runner) works(ctx context.Context, s session) error {
+	if len(r.schemes) == 0 {
+		return nil
+	}
+	if _, err := r.expect(ctx, r.logoutCall(s, r.schemes[0]), success); err != nil {
+		return fmt.Errorf("the log-out of a session from before: %w", err)
+	}
+	return nil
 }
 
 // tidy ends the open sessions except the last one of the account.

@@ -2,6 +2,8 @@ package contract
 
 import (
 	"context"
+	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -19,9 +21,9 @@ type variant struct {
 	calls func(right call) []call
 }
 
-// want returns the statuses of a refusal. A request with a wrong path may not reach the operation.
+// want returns the statuses of a refusal. A request with a wrong path or content type may not reach the operation.
 func (v variant) want() wanted {
-	if v.input != nil && v.input.In == openapi3.ParameterInPath {
+	if v.id == "body.form" || v.input != nil && v.input.In == openapi3.ParameterInPath {
 		return refusal | undocumented
 	}
 	return refusal
@@ -93,7 +95,13 @@ func bodyVariants(op *document.Operation) (all []variant) {
 	add("boolean", "a body that is true", rule, fixed("true"))
 	add("array", "a body that is an array", rule, func(right string) []string { return []string{"[]", "[" + right + "]"} })
 	add("empty", "an empty object", rule, fixed("{}"))
-	return all
+	return append(all, variant{"body.form", "a form in place of JSON", "/requestBody/content", nil, func(c call) []call {
+		form := url.Values{}
+		for name, value := range c.fields {
+			form.Set(name, fmt.Sprint(value))
+		}
+		return []call{c.withBody(form.Encode()).withHeader("Content-Type", "application/x-www-form-urlencoded")}
+	}})
 }
 
 // derived returns the checks that follow from the description of an operation: calls that it must refuse.
@@ -130,7 +138,7 @@ func (r *runner) derived(ctx context.Context, op *document.Operation) (all []*ch
 		}})
 	}
 	// What is refused for unknown values must be refused for the right ones.
-	if f, ok := flows[op.ID]; ok && len(op.Inputs()) > 1 {
+	if f, ok := flows[op.ID]; ok && len(op.Inputs()) > 0 {
 		for _, v := range variants {
 			all = append(all, &check{
 				"known." + v.id, "refuses " + v.name + " for the known account", op, v.rule, f.needs | needsMailbox,
@@ -138,6 +146,9 @@ func (r *runner) derived(ctx context.Context, op *document.Operation) (all []*ch
 					right, err := f.right(ctx, r)
 					if err != nil {
 						return err
+					}
+					if op.ID == "ResetPassword" {
+						right = r.call(op.ID, map[string]any{"email": r.main.email})
 					}
 					return r.refusedAs(ctx, v.want(), v.calls(right)...)
 				},

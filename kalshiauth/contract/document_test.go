@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -190,7 +191,7 @@ func fixturePassword(srv *kalshiauthtest.Server, n int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data, _ := io.ReadAll(r.Body)
 		changed := field(string(data), "new_password")
-		if field(string(data), "old_password") != password || len(changed) < n {
+		if field(string(data), "old_password") != password || utf8.RuneCountInString(changed) < n {
 			notServed(400)(nil).ServeHTTP(w, r)
 			return
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -31,6 +33,14 @@ var forms = []form{
 	{"non-ascii", "with text that is not ASCII", true, func(c call) call {
 		return c.with(&document.Input{Name: "x_größe_大_😀", In: document.InBody}, "Zoë, 東京, Ω, עברית, 😀")
 	}},
+	{"order", "with its properties in another order", true, func(c call) call {
+		var properties []string
+		for _, name := range slices.Backward(slices.Sorted(maps.Keys(c.fields))) {
+			data, _ := json.Marshal(map[string]any{name: c.fields[name]}) //nolint:errchkjson // strings, numbers and the like
+			properties = append(properties, string(data[1:len(data)-1]))
+		}
+		return c.withBody("{" + strings.Join(properties, ",") + "}")
+	}},
 	{"escapes", "with escaped JSON and white space", true, func(c call) call {
 		return c.withBody("\n\t" + escaped(c.body()) + " \r\n")
 	}},
@@ -42,8 +52,8 @@ var forms = []form{
 		c.header = c.header.Clone()
 		c.header.Del("Cookie")
 		c = c.withCookie("theme=dark")
-		if line != "" {
-			c = c.withCookie(line)
+		if name, _, _ := strings.Cut(line, "="); line != "" { // between others whose names look like it
+			c = c.withCookie("x" + name + "=a").withCookie(line).withCookie(name + "x=b")
 		}
 		return c.withCookie(`lang="en"`)
 	}},
@@ -191,7 +201,7 @@ func takesAllForms(ctx context.Context, r *runner) error {
 	for _, escapes := range []bool{false, true} {
 		if _, _, err := r.set(ctx, r.main, r.main.present(), func(c call) call {
 			for _, f := range forms {
-				if (f.id == "escapes") == escapes {
+				if (f.id == "escapes" || f.id == "order") == escapes {
 					c = f.edit(c)
 				}
 			}

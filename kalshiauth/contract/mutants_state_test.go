@@ -178,7 +178,7 @@ var stateMutants = []classMutant{
 	{"a cut code", "ResetPasswordConfirm.code.cut", takesCode(func(sent, code string) bool { return len(sent) > 8 && strings.HasPrefix(code, sent) })},
 	{"a longer code", "ResetPasswordConfirm.code.appended", takesCode(strings.HasPrefix)},
 	{"an escaped code", "ResetPasswordConfirm.code.encoded", takesCode(func(sent, code string) bool { s, _ := url.PathUnescape(sent); return s == code })},
-	{"an altered code", "ResetPasswordConfirm.code.altered", takesCode(func(sent, code string) bool { return len(sent) == len(code) && sent[44:] == code[44:] })},
+	{"an altered code", "ResetPasswordConfirm.code.altered", takesCode(func(sent, code string) bool { return len(sent) == len(code) && sent[44:51] == code[44:51] })},
 
 	// Real data.
 	{"any code for the known user", "ResetPasswordConfirm.known.unknown", func(srv *kalshiauthtest.Server) middleware {

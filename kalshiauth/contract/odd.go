@@ -21,14 +21,14 @@ var oddTexts = []string{
 
 // oddSessions are sessions that make some servers fail.
 var oddSessions = []string{
-	"session%", "session%00", "undefined", "session.a.b.c", `odd"session`, "====", "Basic Og==",
+	"session%", "session%00", "undefined", "session.a.b.c", "session.a.b", "session a b", `odd"session`, "====", "Basic Og==",
 	strings.Repeat("a", 4<<10),
 }
 
 // oddBodies are bodies that make some servers fail.
 var oddBodies = []string{
 	strings.Repeat("[", 5000), strings.Repeat(`{"a":`, 5000), `{"a":1e999999}`, `{"a":123456789012345678901234567890}`,
-	`{"":""}`, "\xff\xfe", "\ufeff{}", `{"a":"\ud800"}`,
+	`{"a":` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + `}`, `{"":""}`, "\xff\xfe", "\ufeff{}", `{"a":"\ud800"}`,
 	`{"email":"\ud800","password":"odd\udfffpassword","user_id":"\ud800"}`, `{"__proto__":{"a":1}}`,
 	`{"email":"a","email":"b"}`, "a=b&c=d", "<a/>",
 }
@@ -66,6 +66,9 @@ func (r *runner) odd(op *document.Operation) (all []*check) {
 			for _, text := range oddTexts {
 				calls = append(calls, r.sample(op).with(in, text+padding))
 			}
+			if in.In == openapi3.ParameterInPath {
+				calls = append(calls, r.sample(op).with(in, "slash-a/slash-b"), r.sample(op).with(in, "slash-a/../slash-b"))
+			}
 			return calls
 		})
 	}
@@ -83,6 +86,11 @@ func (r *runner) odd(op *document.Operation) (all []*check) {
 	if len(schemes) > 0 {
 		add("session", "does not fail at an odd session", "/security", func(r *runner) (calls []call) {
 			for _, scheme := range schemes {
+				if isCookie(scheme) {
+					for _, line := range []string{"=a", "b", ";;", scheme.Name, scheme.Name + "=; " + scheme.Name + "="} {
+						calls = append(calls, r.sample(op).withHeader("Cookie", line))
+					}
+				}
 				for _, text := range oddSessions {
 					calls = append(calls, r.sample(op).presenting(session{cookie: text, token: text}, scheme))
 				}

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -26,41 +27,43 @@ var nearMisses = []nearMiss{
 	{"encoded", "encoded once more"},
 }
 
-// of returns the near miss of a secret, or "" if it has none.
-func (n nearMiss) of(secret string) string {
+// of returns the near misses of a secret, which may have none.
+func (n nearMiss) of(secret string) (all []string) {
 	if secret == "" {
-		return ""
+		return nil
 	}
-	near := secret
+	last := len(secret) - 1
 	switch n.id {
 	case "case":
-		near = otherCase(secret)
+		all = []string{otherCase(secret), strings.ToLower(secret), strings.ToUpper(secret), otherCase(secret[:1]) + secret[1:]}
 	case "cut":
-		near = secret[:len(secret)-1]
-	case "altered": // in the middle: the last bits of base64 may mean nothing
-		i := len(secret) / 2
-		other := byte('x')
-		if secret[i] == other {
-			other = 'y'
+		all = []string{secret[:last], secret[1:]}
+	case "altered":
+		for _, i := range []int{0, len(secret) / 2, last} {
+			all = append(all, secret[:i]+otherSign(secret[i])+secret[i+1:])
 		}
-		near = secret[:i] + string(other) + secret[i+1:]
 	case "appended":
-		near += "x"
+		all = []string{secret + "x", "x" + secret}
 	case "encoded":
-		if plain, err := url.PathUnescape(secret); err == nil && plain != secret {
-			near = url.PathEscape(secret) // the server escapes its secrets itself
-			break
-		}
 		var b strings.Builder
 		for _, char := range []byte(secret) {
 			fmt.Fprintf(&b, "%%%02X", char)
 		}
-		near = b.String()
+		escaped := b.String()
+		if plain, err := url.PathUnescape(secret); err == nil && plain != secret {
+			escaped = url.PathEscape(secret) // the server escapes its secrets itself
+		}
+		all = []string{escaped, base64.RawURLEncoding.EncodeToString([]byte(secret))}
 	}
-	if near == secret {
-		return ""
+	return slices.DeleteFunc(all, func(near string) bool { return near == secret })
+}
+
+// otherSign returns another sign. In base64, it differs in the first bits: the last bits of a text may mean nothing.
+func otherSign(sign byte) string {
+	if 'A' <= sign && sign <= 'P' {
+		return "g"
 	}
-	return near
+	return "A"
 }
 
 // otherCase returns a text with each letter in its other case.
@@ -111,21 +114,34 @@ func (r *runner) withoutSession(op *document.Operation) (all []*check) {
 				if err != nil {
 					return err
 				}
-				near := n.of(s.token)
+				secret := s.token
 				if isCookie(scheme) {
-					near = n.of(s.cookie)
+					secret = s.cookie
 				}
-				if near == "" {
+				for _, near := range n.of(secret) {
+					if err := presented(ctx, r, near); err != nil {
+						return err
+					}
+				}
+				if n.of(secret) == nil {
 					return needless("the session has no such form")
 				}
-				return presented(ctx, r, near)
+				return nil
 			})
 		}
 		other := func(ctx context.Context, r *runner) error {
 			if _, err := r.live(ctx); err != nil {
 				return err
 			}
-			for _, value := range []string{r.main.userID(), r.main.email, r.main.code.code} {
+			values := []string{r.main.userID(), r.main.email}
+			if r.target.ResetCode != nil {
+				m, err := r.unused(ctx, r.main)
+				if err != nil {
+					return err
+				}
+				values = append(values, m.code, r.main.present())
+			}
+			for _, value := range values {
 				if value == "" {
 					continue
 				}
@@ -228,9 +244,12 @@ func (r *runner) lasts(ctx context.Context, scheme document.Scheme) error {
 		}
 	}
 	for _, n := range nearMisses {
-		near := session{cookie: n.of(s.cookie), token: n.of(s.token)}
-		if near.usable() {
-			if _, err := r.send(ctx, r.logoutCall(near, scheme)); err != nil {
+		secret := s.token
+		if isCookie(scheme) {
+			secret = s.cookie
+		}
+		for _, near := range n.of(secret) {
+			if _, err := r.send(ctx, r.logoutCall(session{cookie: near, token: near}, scheme)); err != nil {
 				return err
 			}
 		}

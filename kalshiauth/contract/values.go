@@ -185,7 +185,7 @@ var limits = []limit{
 		}
 		text := []rune(fmt.Sprint(right))
 		if short := int(s.MinLength) - 1; len(text) > short {
-			return []any{string(text[:short])}
+			return []any{string(text[:short]), strings.Repeat("é", short)} // the length is in characters
 		}
 		return []any{r.random(int(s.MinLength) - 1)}
 	}},
@@ -250,9 +250,12 @@ func malformedText(_ *runner, s *openapi3.Schema, right any) []any {
 	last := len(text) - 1
 	switch s.Format {
 	case "email":
-		return []any{"x", local, "@" + domain, local + "@"}
+		return []any{"x", local, "@" + domain, local + "@", local + "@" + text, "A <" + text + ">"}
 	case "uuid":
-		return []any{"x", text[:last], text[:last] + "g", text + "0"}
+		return []any{
+			"x", text[:last], text[:last] + "g", text + "0", " " + text, strings.ReplaceAll(text, "-", ""), "{" + text + "}",
+			"urn:uuid:" + text,
+		}
 	}
 	return []any{strings.Repeat("x", max(1, int(s.MinLength)))} //nolint:gosec // a length
 }
