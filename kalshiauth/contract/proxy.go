@@ -31,7 +31,7 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 	target.Path, target.RawPath = strings.TrimRight(target.Path, "/"), strings.TrimRight(target.RawPath, "/")
 	prefix := target.EscapedPath()
 	origin := url.URL{Scheme: target.Scheme, Host: target.Host}
-	proxy := &httputil.ReverseProxy{
+	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // ReverseProxy removes what it cannot parse
 			r.Out.Trailer = r.In.Trailer           // which net/http fills at the end of the body
@@ -57,11 +57,6 @@ func (c *Checker) Proxy(upstream *url.URL) http.Handler {
 			http.Error(w, "kalshiauth contract proxy: the upstream server did not answer", http.StatusBadGateway)
 		},
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Otherwise, net/http closes the request's body with the first part of the response, while it may still be sent.
-		_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always has it
-		proxy.ServeHTTP(w, r)
-	})
 }
 
 // buffers are those with which a proxy copies bodies.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
@@ -335,4 +337,53 @@ func TestTheProxySpeaksHTTP2ToItsUpstream(t *testing.T) { //nolint:paralleltest 
 	if got := found.take(); len(got) > 0 {
 		t.Error(got)
 	}
+}
+
+// A request whose body nobody reads leaves its connection intact.
+func TestTheProxySurvivesBodiesThatAreNotRead(t *testing.T) {
+	t.Parallel()
+	checker, _ := newChecker(t, "http://127.0.0.1:1", ownDocument)
+	dead, err := url.Parse("http://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged syncedText
+	proxy := httptest.NewUnstartedServer(checker.Proxy(dead))
+	proxy.Config.ErrorLog = log.New(&logged, "", 0)
+	proxy.Start()
+	client := plainClient(t)
+	for range 50 {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", proxy.URL+"/log_in", io.MultiReader(strings.NewReader(loginIn)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+	proxy.Close()
+	if text := logged.String(); text != "" {
+		t.Error(text)
+	}
+}
+
+// A syncedText is a text that several goroutines write.
+type syncedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *syncedText) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *syncedText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
