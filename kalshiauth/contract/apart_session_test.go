@@ -1,7 +1,6 @@
 package contract_test
 
 import (
-	"bytes"
 	"fmt"
 	"hash/crc32"
 	"net/http"
@@ -178,11 +177,6 @@ var apartSessions = []namedMutant{
 			b.srv.ExpireSessionsOf(field(body, "email"))
 		}
 	})},
-	{name: "a log-in ends the other account's sessions", class: "log-in", stateful: after("Login", func(b *book, _ *http.Request, body string, a *reply, _ http.Handler) {
-		if a.status == 200 && field(body, "email") == email {
-			b.srv.ExpireSessionsOf(other.Email)
-		}
-	})},
 	{name: "a refused log-in sets a good cookie", class: "log-in", stateful: after("Login", func(b *book, r *http.Request, body string, a *reply, next http.Handler) {
 		if address := field(body, "email"); a.status == 401 && b.ids[address] != "" {
 			a.header["Set-Cookie"] = b.enter(next, r, address).header["Set-Cookie"]
@@ -193,9 +187,6 @@ var apartSessions = []namedMutant{
 			token := field(string(b.enter(next, r, address).body), "token")
 			a.fields(func(f map[string]any) { f["token"] = token })
 		}
-	})},
-	{name: "the user ID of the other account", class: "log-in", stateful: after("Login", func(b *book, _ *http.Request, _ string, a *reply, _ http.Handler) {
-		a.body = bytes.ReplaceAll(a.body, []byte(b.ids[other.Email]), []byte(b.ids[email]))
 	})},
 	{name: "a fresh user ID each time", class: "log-in", change: successes("Login", func(a *reply) {
 		a.fields(func(f map[string]any) {
