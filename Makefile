@@ -31,7 +31,7 @@ MIN_COVERAGE = 95
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race lint lint-go lint-size lint-workflows lint-document lint-platforms cover generate \
-	verify-generated bench stress faults contract-mutants soak fuzz contract diff docs vulncheck build ci
+	verify-generated bench checker-bench stress faults contract-mutants soak fuzz contract diff docs vulncheck build ci
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -85,6 +85,9 @@ verify-generated: ## check that gen/ is up to date
 bench: ## compare with other clients, and write .github/docs/benchmarks.*; takes a few minutes
 	cd kalshiauth/internal/bench && go run . \
 		-svg ../../../.github/docs/benchmarks.svg -markdown ../../../.github/docs/benchmarks.md
+
+checker-bench: ## compare the cost of a contract.Checker with that at REVISION=75ff03c
+	bash .github/scripts/checker-bench.sh $(or $(REVISION),75ff03c)
 
 stress: faults contract-mutants ## run the fault tests, a soak test of 100000 requests and each fuzz target for 3s
 	@$(MAKE) --no-print-directory soak REQUESTS=$(or $(REQUESTS),100000)

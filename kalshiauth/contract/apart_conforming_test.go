@@ -138,7 +138,9 @@ var apartConforming = map[string]func(*kalshiauthtest.Server) middleware{
 	"escapes in JSON": only(successes("Login", func(a *reply) {
 		a.body = []byte(strings.ReplaceAll(string(a.body), "trading", `tr\u0061ding\/\ud83d\ude00`))
 	})),
-	"text that is not ASCII": only(loginFields(func(f map[string]any) { f["access_level"], f["größe"] = "東京 – ограничен", "ß\u200b😀" })),
+	"text that is not ASCII": only(loginFields(func(f map[string]any) {
+		f["access_level"], f["größe"] = "東京 – ограничен", "ß\u200b😀"
+	})),
 	"the token twice, and much more": only(chain(successes("Login", reversed), loginFields(func(f map[string]any) {
 		f["access_token"], f["token_type"], f["scopes"], f["deep"] = f["token"], "Bearer", []any{}, map[string]any{"a": map[string]any{"b": []any{nil}}}
 	}))),

@@ -11,8 +11,7 @@ import (
 type baseURL struct {
 	*url.URL
 
-	path   string // escaped, without a slash at the end
-	origin string // host and port
+	path string // escaped, without a slash at the end
 }
 
 func parseBaseURL(raw string) (baseURL, error) {
@@ -26,15 +25,13 @@ func parseBaseURL(raw string) (baseURL, error) {
 		return baseURL{}, errors.New("the base URL has a user, a query or a fragment")
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
-	return newBaseURL(u), nil
+	return baseURL{u, u.EscapedPath()}, nil
 }
-
-func newBaseURL(u *url.URL) baseURL { return baseURL{u, u.EscapedPath(), hostPort(u.Scheme, u.Host)} }
 
 // below returns the escaped path of u relative to the base URL. scheme and host are parameters, since the URL of a
 // request that a server receives has neither.
 func (b baseURL) below(scheme, host string, u *url.URL) (path string, ok bool) {
-	if !strings.EqualFold(scheme, b.Scheme) || host != b.Host && hostPort(scheme, host) != b.origin {
+	if !strings.EqualFold(scheme, b.Scheme) || !isSameHost(scheme, host, b.Host) {
 		return "", false
 	}
 	path, ok = strings.CutPrefix(u.EscapedPath(), b.path)
@@ -44,14 +41,26 @@ func (b baseURL) below(scheme, host string, u *url.URL) (path string, ok bool) {
 // endpoint returns the URL of an escaped path below the base URL.
 func (b baseURL) endpoint(path string) string { return b.Scheme + "://" + b.Host + b.path + path }
 
-// hostPort returns a host in lower case and with a port, so that hosts can be compared.
-func hostPort(scheme, host string) string {
-	u := url.URL{Host: host}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[strings.ToLower(scheme)]
+// isSameHost reports whether two hosts are the same, each with or without a port.
+func isSameHost(scheme, a, b string) bool {
+	nameA, portA := splitHost(scheme, a)
+	nameB, portB := splitHost(scheme, b)
+	return strings.EqualFold(nameA, nameB) && portA == portB
+}
+
+// splitHost splits a host into its name and its port.
+func splitHost(scheme, host string) (name, port string) {
+	name = host
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		name, port = host[:i], host[i+1:]
 	}
-	return strings.ToLower(u.Hostname()) + ":" + port
+	if port != "" {
+		return name, port
+	}
+	if strings.EqualFold(scheme, "https") {
+		return name, "443"
+	}
+	return name, "80"
 }
 
 // canonical returns a copy of h with canonical names, so that net/http finds them.

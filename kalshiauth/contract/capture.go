@@ -1,25 +1,44 @@
 package contract
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
 
-// maxBody is the size of the longest body that is checked, in bytes.
-const maxBody = 64 << 10
+// How many bytes of a body are checked.
+const (
+	maxBody      = 64 << 10 // of an operation of this module
+	maxOtherBody = 1 << 20  // of another operation
+)
 
 // A body is what was captured of a body.
 type body struct {
 	data  []byte
 	whole bool // data is the complete body
-	long  bool // the body is longer than maxBody
+	long  bool // the body is longer than max
+	max   int  // how many bytes of it are checked; 0: maxBody
+}
+
+func (b *body) limit() int { return cmp.Or(b.max, maxBody) }
+
+// newCapture returns a capture of a body of an operation, which may be nil. length is that of the body; -1: not known.
+func newCapture(op *document.Operation, length int64) *capture {
+	limit := maxBody
+	if op != nil && !isOurs(op) {
+		limit = maxOtherBody
+	}
+	return &capture{length: length, max: limit}
 }
 
 // A capture keeps what is read or written of a body.
 type capture struct {
 	length int64 // -1: not known
+	max    int   // how many bytes to keep
 
 	mu    sync.Mutex // guards the fields below; net/http may read a request after its response
 	data  []byte
@@ -30,7 +49,7 @@ type capture struct {
 func (c *capture) write(p []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.data)+len(p) > maxBody {
+	if len(c.data)+len(p) > c.max {
 		c.data, c.long = nil, true
 	}
 	if !c.long {
@@ -51,7 +70,7 @@ func (c *capture) body() body {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	whole := c.ended || c.length == int64(len(c.data)) || json.Valid(c.data)
-	return body{data: c.data, whole: whole && !c.long, long: c.long}
+	return body{data: c.data, whole: whole && !c.long, long: c.long, max: c.max}
 }
 
 // A capturedBody copies what is read from a body to a capture.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
@@ -109,7 +108,6 @@ type exchange struct {
 	request     *http.Request // a copy of its method, header and query only
 	requestBody *capture
 	response    *answer // nil: there was no response
-	sanitized   bool    // the exchange was recorded without sessions
 
 	once sync.Once // for end
 }
@@ -118,11 +116,10 @@ type exchange struct {
 func (c *Checker) begin(r *http.Request, path string) *exchange {
 	op, params, samePath := c.rules.Find(r.Method, path)
 	var undocumented *Violation
-	switch {
-	case op != nil:
-	case !c.undocumented:
-		return nil
-	default:
+	if op == nil {
+		if !c.undocumented {
+			return nil
+		}
 		undocumented = c.rules.undocumented(r.Method, path, samePath)
 	}
 	length := r.ContentLength
@@ -130,33 +127,42 @@ func (c *Checker) begin(r *http.Request, path string) *exchange {
 		length = -1 // in a client's request, 0 may mean an unknown length
 	}
 	return &exchange{
-		checker: c, op: op, params: params, undocumented: undocumented, requestBody: &capture{length: length},
+		checker: c, op: op, params: params, undocumented: undocumented, requestBody: newCapture(op, length),
 		request: &http.Request{Method: r.Method, URL: &url.URL{RawQuery: r.URL.RawQuery}, Header: canonical(r.Header)},
 	}
 }
 
 // end checks the exchange and reports its violations. Only the first call has an effect.
 func (x *exchange) end() {
-	x.once.Do(func() {
-		var found []Violation
-		if x.undocumented != nil {
-			found = []Violation{*x.undocumented}
-		} else {
-			found = x.checker.rules.checkRequest(x.op, x.params, x.request, x.requestBody.body())
-			if x.response != nil {
-				found = append(found, x.checker.rules.checkResponse(x.op, x.response)...)
-			}
-			if x.sanitized {
-				found = slices.DeleteFunc(found, func(v Violation) bool {
-					return v.Place == "Set-Cookie" || v.Rule == x.op.Pointer+"/security"
-				})
-			}
-		}
-		x.checker.mu.Lock()
-		defer x.checker.mu.Unlock()
-		x.checker.seen.add(x, found)
-		for _, v := range found {
-			x.checker.report(v)
-		}
-	})
+	x.once.Do(func() { x.checker.add(x.op, x.status(), x.violations()) })
+}
+
+// violations returns how the exchange breaks the contract.
+func (x *exchange) violations() []Violation {
+	if x.undocumented != nil {
+		return []Violation{*x.undocumented}
+	}
+	found := x.checker.rules.checkRequest(x.op, x.params, x.request, x.requestBody.body())
+	if x.response != nil {
+		found = append(found, x.checker.rules.checkResponse(x.op, x.response)...)
+	}
+	return found
+}
+
+// status returns the status of the response; 0: there was none.
+func (x *exchange) status() int {
+	if x.response == nil {
+		return 0
+	}
+	return x.response.status
+}
+
+// add counts an exchange, and reports its violations.
+func (s *sink) add(op *document.Operation, status int, found []Violation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen.add(op, status, found)
+	for _, v := range found {
+		s.report(v)
+	}
 }

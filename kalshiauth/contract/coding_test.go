@@ -124,3 +124,50 @@ func TestBodiesThatNoClientReadsAreViolations(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatAHeaderSaysOfACodingCounts(t *testing.T) {
+	t.Parallel()
+	base, rt, found := sides["Transport"](t, canned(200, encoded("gzip", loginOut), jsonType, setToken, "Content-Encoding: gzip"))
+	for ask, good := range map[string]bool{
+		"gzip": true, "GZIP": true, "x-gzip": true, "br, gzip;q=0.1": true, "*": true, "*;q=0, gzip": true, "gzip; q=1.0": true,
+		"identity": false, "br": false, "*;q=0": false, "gzip;q=0, *": false, "gzip;Q=0": false, "gzip; q=0.000": false,
+		"": true, // net/http asks for gzip itself, and decodes it
+	} {
+		call(t, rt, "POST", base+"/log_in", loginIn, jsonType, "Accept-Encoding: "+ask)
+		if got := found.take(); (len(got) == 0) != good {
+			t.Errorf("%q: %v", ask, got)
+		}
+	}
+}
+
+// A client may stop to read when it has all that it needs.
+func TestACompressedBodyThatIsNotReadToItsEndIsDecoded(t *testing.T) {
+	t.Parallel()
+	wrong := encoded("gzip", `{"token":""}`)
+	for read, want := range map[int]int{0: 0, 5: 0, len(wrong) - 4: 3, len(wrong): 3} { // the last 4 bytes are a length
+		checker, found := newChecker(t, "https://example.com")
+		rt := checker.Transport(roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{
+				StatusCode: 200, ContentLength: -1, Body: io.NopCloser(strings.NewReader(wrong)),
+				Header: http.Header{
+					"Content-Type": {"application/json"}, "Set-Cookie": {"sessions=" + token}, "Content-Encoding": {"gzip"},
+				},
+			}, nil
+		}))
+		req, err := http.NewRequestWithContext(t.Context(), "POST", "https://example.com/log_in", strings.NewReader(loginIn))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept-Encoding", "gzip")
+		resp, err := rt.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.ReadFull(resp.Body, make([]byte, read))
+		_ = resp.Body.Close()
+		if got := found.take(); len(got) != want {
+			t.Errorf("%d bytes read: %v, want %d violations", read, got, want)
+		}
+	}
+}

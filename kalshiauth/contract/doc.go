@@ -8,10 +8,11 @@
 //	client, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL),
 //		kalshiauth.WithHTTPClient(&http.Client{Transport: checker.Transport(http.DefaultTransport)}))
 //
-// [Checker.Proxy] does the same for programs of any language, and [Checker.HAR] for recorded traffic.
+// [Checker.Proxy] checks programs in any language: it is a reverse proxy between a program and a server. [Checker.HAR]
+// checks recorded traffic. [Checker.Report] summarizes what a Checker has seen.
 //
 // [Run] checks a running server: it tries valid and invalid log-ins, log-outs and resets, and returns a [Report], which
-// can be written for terminals and CI systems. The command "kalshiauth contract" does the same.
+// can be written for terminals and CI systems. The command "kalshiauth contract" does all of this.
 //
 //	report, err := contract.Run(ctx, contract.Target{BaseURL: baseURL, Credentials: credentials})
 //	...
@@ -25,16 +26,27 @@
 // # What follows the contract
 //
 // The document describes the contract. This package interprets it as follows:
-//   - Objects are open: an unknown field is not a violation.
-//   - An error response has at least one field of the document's JSONError, in its body, in the object "error" of its
-//     body, or in its headers. A body with a JSON content type must always be JSON of the documented form.
-//   - A success without documented fields may have any body.
-//   - A log-in sets the session cookie to the token, and a browser would send the cookie to the operations that use it.
+//   - Only operations of the document are checked. With [WithUndocumented], requests with other paths and methods are
+//     violations.
+//   - Objects are open: an unknown field, parameter or header is not a violation.
+//   - Parameters in the path, the query, headers and cookies follow their schemas, and so do the headers of responses.
+//     A parameter that is no array has one value. Several lines of a header count as one line with commas.
+//   - JSON is UTF-8, and nothing follows it. A body that is not JSON is checked only if its content type is that of a
+//     form or of plain text.
+//   - A body is checked after decoding. A response has only content codings that the request asked for, out of gzip,
+//     deflate, br and zstd, and each body has the codings that it says.
 //   - If the document has several statuses for a rejection, such as 400, 401 and 403 for a wrong password, each of them
 //     is allowed.
-//   - If the document has fields for a body, a body of more than 64 KiB is a violation. So is one that is not UTF-8,
-//     and one with a content coding that the request did not ask for.
-//   - Requests to paths and with methods that the document does not have are not checked.
+//   - An error response that the document describes with fields of its JSONError has at least one of them, in its body,
+//     in the object "error" of its body, or in its headers. A body with a JSON content type must always be JSON of the
+//     documented form.
+//   - A success without documented fields may have any body.
+//   - If a body was not read to its end, a complete JSON value counts as the whole body. Other parts are not checked.
+//
+// The operations of this module's document follow more rules, with any document:
+//   - A body with documented fields has at most 64 KiB. Of other operations, a body of up to 1 MiB is checked.
+//   - A log-in sets the session cookie to the token, which may be escaped as in a URL. A browser stores the cookie and
+//     sends it to the operations that use it, and a header can carry the token.
 //
 // # Secrets
 //

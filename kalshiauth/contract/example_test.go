@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -81,6 +83,54 @@ func ExampleChecker_Middleware() {
 	}
 	http.Handle("/v1/", checker.Middleware(http.StripPrefix("/v1", fake.Handler())))
 	// Output:
+}
+
+func ExampleChecker_Proxy() {
+	fake := kalshiauthtest.NewServer()
+	defer fake.Close()
+	upstream, err := url.Parse(fake.URL)
+	if err != nil {
+		panic(err)
+	}
+	checker, err := contract.New(fake.URL, func(v contract.Violation) { fmt.Println(v.In, v.Place, v.Found) })
+	if err != nil {
+		panic(err)
+	}
+	proxy := httptest.NewServer(checker.Proxy(upstream)) // elsewhere: http.ListenAndServe
+	defer proxy.Close()
+
+	// Any program, in any language:
+	resp, err := http.Post(proxy.URL+"/passwords/reset", "application/json", strings.NewReader(`{"email":"trader"}`))
+	if err != nil {
+		panic(err)
+	}
+	_ = resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Unordered output:
+	// request /email string doesn't match the format "email" (not an e-mail address)
+	// 400 Bad Request
+}
+
+func ExampleChecker_HAR() {
+	checker, err := contract.New("https://demo-api.kalshi.co/v1", func(v contract.Violation) { fmt.Println(v.In, v.Place, v.Found) })
+	if err != nil {
+		panic(err)
+	}
+	recording := strings.NewReader(`{"log": {"entries": [{
+		"request": {"method": "POST", "url": "https://demo-api.kalshi.co/v1/log_in", "headers": [],
+			"postData": {"mimeType": "application/json", "text": "{\"email\": \"trader@example.com\"}"}},
+		"response": {"status": 400, "headers": [{"name": "Content-Type", "value": "application/json"}],
+			"content": {"text": "{\"code\": \"invalid_parameters\"}"}}}]}}`) // elsewhere: os.Open
+	exchanges, err := checker.HAR(context.Background(), recording)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("exchanges:", exchanges)
+	fmt.Println(checker.Report())
+	// Output:
+	// request /password property "password" is missing
+	// exchanges: 1
+	// 0 passed, 1 failed, 3 skipped
 }
 
 func ExampleRun() {

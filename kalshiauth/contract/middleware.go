@@ -30,7 +30,7 @@ func (c *Checker) Middleware(next http.Handler) http.Handler {
 			r = r.WithContext(r.Context())
 			r.Body = &capturedBody{r.Body, x.requestBody, func() {}}
 		}
-		recorded := &responseWriter{ResponseWriter: w, exchange: x, body: capture{length: -1}}
+		recorded := &responseWriter{ResponseWriter: w, exchange: x, body: newCapture(x.op, -1)}
 		next.ServeHTTP(recorded, r)
 		recorded.commit(http.StatusOK)
 		recorded.body.end()
@@ -42,7 +42,7 @@ type responseWriter struct {
 	http.ResponseWriter
 
 	exchange *exchange
-	body     capture
+	body     *capture
 }
 
 // commit records the status and the headers when they are sent. It ignores informational responses.

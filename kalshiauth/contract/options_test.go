@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -158,5 +159,25 @@ func TestTheReportOfACheckerSaysWhatItSaw(t *testing.T) {
 	}
 	if text := written(t, report, contract.FormatText); !strings.Contains(text, "2 times") {
 		t.Error(text)
+	}
+}
+
+// Whoever looks for weak spots of a server asks for many paths.
+func TestAReportHasALimitedNumberOfViolations(t *testing.T) {
+	t.Parallel()
+	checker, found := newChecker(t, "https://example.com", contract.WithUndocumented())
+	rt := checker.Transport(inMemory(goodLogin))
+	for range 2 {
+		for i := range 1003 {
+			call(t, rt, "GET", "https://example.com/"+strconv.Itoa(i), "")
+		}
+	}
+	report := checker.Report()
+	last := report.Checks[1000]
+	if report.Count(contract.Failed) != 1001 || last.ID != "more" || !strings.Contains(last.Detail, "6 violations") {
+		t.Errorf("%d failed, %s: %s", report.Count(contract.Failed), last.ID, last.Detail)
+	}
+	if n := len(found.take()); n != 2006 {
+		t.Errorf("%d violations were reported", n)
 	}
 }

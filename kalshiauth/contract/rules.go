@@ -1,12 +1,8 @@
 package contract
 
 import (
-	"bytes"
 	"cmp"
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"mime"
 	"net/http"
@@ -16,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
@@ -28,6 +23,8 @@ type rules struct {
 	base        baseURL
 	errorFields []string // of the document's JSONError, sorted; empty: it has none
 	cookie      string   // the name of the session cookie, from the first such security scheme; "": there is none
+
+	taking []*document.Operation // those that take the session cookie
 }
 
 func newRules(rawBaseURL string, doc *document.Document) (*rules, error) {
@@ -44,6 +41,14 @@ func newRules(rawBaseURL string, doc *document.Document) (*rules, error) {
 			r.cookie = scheme.Name
 		}
 	}
+	for _, op := range doc.Operations {
+		schemes, _ := op.Security()
+		if slices.ContainsFunc(schemes, func(s document.Scheme) bool {
+			return s.In == openapi3.ParameterInCookie && s.Name == r.cookie
+		}) {
+			r.taking = append(r.taking, op)
+		}
+	}
 	return r, nil
 }
 
@@ -56,10 +61,11 @@ type answer struct {
 	header  http.Header
 	body    func() body // what was captured so far
 	request http.Header // of the request; only Accept-Encoding matters
+	plain   bool        // the body was recorded without its content codings
 }
 
-// undocumented returns what is undocumented about a request that is none to an operation. path is escaped, below the
-// base URL; samePath are the operations with this path.
+// undocumented returns what the document does not have. path is escaped, below the base URL. samePath are the
+// operations with that path.
 func (r *rules) undocumented(method, path string, samePath []*document.Operation) *Violation {
 	if len(samePath) > 0 {
 		op := samePath[0]
@@ -100,18 +106,15 @@ func (*rules) checkRequest(op *document.Operation, params map[string]string, req
 	if !sent.whole {
 		problems = slices.DeleteFunc(problems, func(p document.Problem) bool { return p.Rule == rule })
 	}
-	hasContentProblem := slices.ContainsFunc(
-		problems,
-		func(p document.Problem) bool { return p.Rule == rule+"/content" },
-	)
-	if sent.long && op.Operation.RequestBody != nil && !hasContentProblem {
-		problems = append(problems, document.Problem{Rule: rule, Found: tooLong})
-	}
+	hasContentProblem := slices.ContainsFunc(problems, func(p document.Problem) bool { return p.Rule == rule+"/content" })
 	switch {
 	case op.Operation.RequestBody == nil:
 	case codingProblem != "":
 		problems = append(problems, document.Problem{Rule: rule, Place: "Content-Encoding", Found: codingProblem})
-	case sent.whole && !utf8.Valid(sent.data) && !hasContentProblem:
+	case hasContentProblem:
+	case sent.long && isOurs(op):
+		problems = append(problems, document.Problem{Rule: rule, Found: tooLong})
+	case sent.whole && document.IsJSON(req.Header.Get("Content-Type")) && !utf8.Valid(sent.data):
 		problems = append(problems, document.Problem{Rule: rule, Found: notUTF8})
 	}
 	schemes, required := op.Security()
@@ -164,61 +167,93 @@ func documented(op *document.Operation, status int) (key string, spec *openapi3.
 func (r *rules) checkResponse(op *document.Operation, a *answer) []Violation {
 	rule := op.Pointer + "/responses"
 	key, spec := documented(op, a.status)
-	if key == "" { // kin-openapi accepts some of these
+	if key == "" {
 		return []Violation{{
 			op.ID, Response, rule, "status", fmt.Sprintf("the undocumented status %d; documented are %s", a.status,
 				strings.Join(slices.Sorted(maps.Keys(op.Operation.Responses.Map())), ", ")),
 		}}
 	}
 	rule += "/" + key
-	got, problem := decoded(a.header, a.body(), func(coding string) bool { return accepts(a.request, coding) })
-	place := "Content-Encoding"
-	if problem == "" {
-		problem, place = bodyProblem(spec.Content, a.header, got)
+	problems := op.CheckHeaders(key, a.header)
+	if op.Method == http.MethodHead { // its response has no body
+		return violations(op, Response, problems)
 	}
-	var problems []document.Problem
-	if found, at := r.errorProblem(a, got, problem, place); a.status >= 400 && found != "" {
-		problems = append(problems, document.Problem{Rule: rule, Place: at, Found: found})
-	} else if a.status < 400 && problem != "" {
-		problems = append(problems, document.Problem{Rule: rule, Place: place, Found: problem})
+	got := a.decoded()
+	if got.problem == "" {
+		got.problem, got.place = bodyProblem(op, spec.Content, a.header, &got)
 	}
-	err := openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{
-			Request: &http.Request{Method: op.Method}, Route: &op.Route,
-		},
-		Status: a.status,
-		Header: a.header,
-		Body:   io.NopCloser(bytes.NewReader(got.data)),
-		Options: &openapi3filter.Options{
-			IncludeResponseStatus: true, MultiError: true, ExcludeResponseBody: problem != "" || !got.whole,
-			SchemaValidationOptions: op.Spec.GetSchemaValidationOptions(),
-		},
-	})
-	problems = append(problems, op.Explain(err, rule)...)
-	if spec.Headers["Set-Cookie"] != nil {
-		if found := r.cookieProblem(op, a.header, got); found != "" {
-			rule += "/headers/Set-Cookie"
-			problems = append(problems, document.Problem{Rule: rule, Place: "Set-Cookie", Found: found})
-		}
+	found, place := got.problem, got.place
+	if a.status >= 400 && r.describesError(spec) {
+		found, place = r.errorProblem(a, &got)
+	}
+	if found != "" {
+		problems = append(problems, document.Problem{Rule: rule, Place: place, Found: found})
+	}
+	contentType := a.header.Get("Content-Type")
+	switch {
+	case got.problem != "" || !got.whole:
+	case document.IsJSON(contentType):
+		problems = append(problems, op.CheckJSON(key, contentType, got.value)...)
+	case len(spec.Content) > 0:
+		problems = append(problems, op.CheckOther(key, a.header, got.data)...)
+	}
+	if setsSession(op, key) && spec.Headers["Set-Cookie"] != nil {
+		problems = append(problems, r.sessionProblems(op, rule, a.header, got.value)...)
 	}
 	return violations(op, Response, problems)
 }
 
-// errorProblem returns what is wrong with an error response, and where. problem and place are those of its body.
-func (r *rules) errorProblem(a *answer, got body, problem, place string) (found, at string) {
+// ours returns the operation of this module's document with the same ID, or nil. Its own client sends those.
+func ours(op *document.Operation) *document.Operation { return document.API().Operation(op.ID) }
+
+func isOurs(op *document.Operation) bool { return ours(op) != nil }
+
+// A decodedBody is the body of a response without its content codings.
+type decodedBody struct {
+	body
+
+	problem, place string // why it cannot be compared with its schema; "": it can
+	value          any    // the JSON value; nil: not known
+}
+
+func (a *answer) decoded() (got decodedBody) {
+	asked := func(coding string) bool { return accepts(a.request, coding) }
+	if a.plain {
+		got.body = a.body()
+		if a.request["Accept-Encoding"] != nil && len(got.data) > 0 {
+			got.problem = unasked(codingsOf(a.header), asked)
+		}
+	} else {
+		got.body, got.problem = decoded(a.header, a.body(), asked)
+	}
+	got.place = "Content-Encoding"
+	return got
+}
+
+// describesError reports whether a response has a field of the document's JSONError.
+func (r *rules) describesError(spec *openapi3.Response) bool {
+	media := spec.Content["application/json"]
+	if media == nil || media.Schema == nil {
+		return false
+	}
+	return slices.ContainsFunc(document.Properties(media.Schema.Value), func(in *document.Input) bool {
+		return slices.Contains(r.errorFields, in.Name)
+	})
+}
+
+// errorProblem returns what is wrong with an error response, and where.
+func (r *rules) errorProblem(a *answer, got *decodedBody) (found, at string) {
 	empty := got.whole && len(got.data) == 0
 	says := r.headerSaysSomething(a.header)
 	switch {
-	case len(r.errorFields) == 0:
-		return problem, place
-	case says && (place == "Content-Type" || empty): // the fields may be in the headers alone
+	case says && (got.place == "Content-Type" || empty): // the fields may be in the headers alone
 		return "", ""
-	case place == "Content-Type" || empty:
-		return "neither headers nor a JSON body that say what went wrong: " + cmp.Or(problem, "the body is empty"), ""
-	case problem == "" && got.whole && !says && !r.bodySaysSomething(got.data):
+	case got.place == "Content-Type" || empty:
+		return "neither headers nor a JSON body that say what went wrong: " + cmp.Or(got.problem, "the body is empty"), ""
+	case got.problem == "" && got.whole && !says && !r.bodySaysSomething(got.value):
 		return "none of the fields " + list(r.errorFields, "and") + " says anything, and no header does", ""
 	}
-	return problem, place
+	return got.problem, got.place
 }
 
 // list joins words with commas and, before the last one, a conjunction.
@@ -229,27 +264,34 @@ func list(words []string, last string) string {
 	return strings.Join(words, "")
 }
 
+// tooLong is only for the operations of this module: its client reads no longer bodies.
 var tooLong = fmt.Sprintf("a body of more than %d KiB", maxBody>>10)
 
 const notUTF8 = "the body is not UTF-8" // which JSON requires (RFC 8259)
 
 // bodyProblem returns why the body of a response cannot be compared with its schema, and where that is. It returns ""
-// where content is empty, and where too little is known of the body.
-func bodyProblem(content openapi3.Content, header http.Header, got body) (problem, place string) {
+// where content is empty, and where too little is known of the body. It decodes JSON.
+func bodyProblem(op *document.Operation, content openapi3.Content, header http.Header, got *decodedBody) (
+	problem, place string,
+) {
 	contentType := header.Get("Content-Type")
 	switch {
 	case len(content) == 0:
 		return "", ""
 	case content.Get(contentType) == nil:
 		return "the content type is " + shownType(contentType), "Content-Type"
-	case got.long:
+	case got.long && isOurs(op):
 		return tooLong, ""
-	case got.whole && len(got.data) == 0:
+	case !got.whole || !document.IsJSON(contentType):
+		return "", ""
+	case len(got.data) == 0:
 		return "the body is empty", ""
-	case got.whole && !utf8.Valid(got.data):
+	case !utf8.Valid(got.data):
 		return notUTF8, ""
-	case got.whole && !json.Valid(got.data): // kin-openapi ignores what follows the first value
-		return "the body is not one JSON value", ""
+	}
+	var err error
+	if got.value, err = document.DecodeJSON(got.data); err != nil {
+		return "the body is " + err.Error(), ""
 	}
 	return "", ""
 }
@@ -272,16 +314,13 @@ func shownType(contentType string) string {
 
 // headerSaysSomething reports whether headers have a field of an error.
 func (r *rules) headerSaysSomething(header http.Header) bool {
-	return slices.ContainsFunc(
-		r.errorFields,
-		func(name string) bool { return strings.TrimSpace(header.Get(name)) != "" },
-	)
+	return slices.ContainsFunc(r.errorFields, func(name string) bool { return strings.TrimSpace(header.Get(name)) != "" })
 }
 
-// bodySaysSomething reports whether a body has a field of an error, itself or in its object "error".
-func (r *rules) bodySaysSomething(data []byte) bool {
-	var flat map[string]any
-	if json.Unmarshal(data, &flat) != nil {
+// bodySaysSomething reports whether a JSON value has a field of an error, itself or in its object "error".
+func (r *rules) bodySaysSomething(value any) bool {
+	flat, ok := value.(map[string]any)
+	if !ok {
 		return true // a body that does not follow its schema is reported separately
 	}
 	nested, _ := flat["error"].(map[string]any)

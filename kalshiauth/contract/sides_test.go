@@ -50,21 +50,23 @@ func newChecker(t *testing.T, baseURL string, opts ...contract.Option) (*contrac
 	return checker, found
 }
 
-// sides are the two places where a Checker can be. Each starts a server with handler and returns its URL and a
-// transport to it.
-var sides = map[string]func(t *testing.T, handler http.Handler) (baseURL string, rt http.RoundTripper, found *violations){
-	"Transport": func(t *testing.T, handler http.Handler) (string, http.RoundTripper, *violations) {
+// A side starts a server with a handler, and returns its URL and a transport to it.
+type side = func(t *testing.T, handler http.Handler, opts ...contract.Option) (baseURL string, rt http.RoundTripper, found *violations)
+
+// sides are the two places where a Checker can be.
+var sides = map[string]side{
+	"Transport": func(t *testing.T, handler http.Handler, opts ...contract.Option) (string, http.RoundTripper, *violations) {
 		t.Helper()
 		srv := httptest.NewServer(http.StripPrefix("/v1", handler))
 		t.Cleanup(srv.Close)
-		checker, found := newChecker(t, srv.URL+"/v1")
+		checker, found := newChecker(t, srv.URL+"/v1", opts...)
 		return srv.URL + "/v1", checker.Transport(srv.Client().Transport), found
 	},
-	"Middleware": func(t *testing.T, handler http.Handler) (string, http.RoundTripper, *violations) {
+	"Middleware": func(t *testing.T, handler http.Handler, opts ...contract.Option) (string, http.RoundTripper, *violations) {
 		t.Helper()
 		srv := httptest.NewUnstartedServer(nil)
 		baseURL := "http://" + srv.Listener.Addr().String() + "/v1"
-		checker, found := newChecker(t, baseURL)
+		checker, found := newChecker(t, baseURL, opts...)
 		srv.Config.Handler = checker.Middleware(http.StripPrefix("/v1", handler))
 		srv.Start()
 		t.Cleanup(srv.Close)

@@ -7,8 +7,9 @@ import (
 
 // Transport returns a transport that sends requests with base, and checks those to operations of the document below
 // the base URL, and their responses. A nil base means [http.DefaultTransport]. Bodies stream as without the
-// transport; it keeps up to 64 KiB of each body for the check. A response body that is closed before its end is
-// checked only if what was read is a complete JSON value.
+// transport; it keeps the beginning of each body for the check: 64 KiB, or 1 MiB for an operation that this module's
+// document does not have. A response body that is closed before its end is checked only if what was read is a complete
+// JSON value.
 func (c *Checker) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -34,7 +35,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.end()
 		return resp, err //nolint:wrapcheck // a transport's errors are http.Client's to wrap
 	}
-	passed := &capture{length: resp.ContentLength}
+	passed := newCapture(x.op, resp.ContentLength)
 	x.response = &answer{
 		status:  resp.StatusCode,
 		header:  resp.Header.Clone(),
@@ -59,7 +60,8 @@ func (x *exchange) captureRequest(req *http.Request) *http.Request {
 	if req.GetBody != nil {
 		// Capture a copy, which is complete: a server may answer before it has read the whole body.
 		if copied, err := req.GetBody(); err == nil {
-			_, _ = io.Copy(io.Discard, io.LimitReader(&capturedBody{copied, x.requestBody, func() {}}, maxBody+1))
+			captured := &capturedBody{copied, x.requestBody, func() {}}
+			_, _ = io.Copy(io.Discard, io.LimitReader(captured, int64(x.requestBody.max)+1))
 			_ = copied.Close()
 		}
 		return req

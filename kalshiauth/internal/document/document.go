@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/routers"
 
 	"github.com/kalshiauth/kalshiauth-go/api"
 )
@@ -25,6 +24,8 @@ type Document struct {
 	Schemes    []Scheme     // all of the document, sorted as by [Operation.Security]
 
 	properties map[string]bool // by name, all properties in its schemas; true: one has the format password
+
+	formats, asRequest, asResponse []openapi3.SchemaValidationOption // the format validators, and all options for bodies
 }
 
 // A Scheme is one way to present a session, from the document's securitySchemes. Only schemes that use a header or a
@@ -68,23 +69,23 @@ func Load(data []byte) (*Document, error) {
 			validators[s.Format] = acceptAll
 		}
 	})
+	d.formats = spec.GetSchemaValidationOptions()
+	if spec.IsOpenAPI31OrLater() {
+		d.formats = append(d.formats, openapi3.EnableJSONSchema2020())
+	}
+	d.asRequest = append(slices.Clip(d.formats), openapi3.VisitAsRequest(), openapi3.MultiErrors())
+	d.asResponse = append(slices.Clip(d.formats), openapi3.VisitAsResponse(), openapi3.MultiErrors())
+	if spec.Components == nil {
+		spec.Components = &openapi3.Components{}
+	}
 	for path, item := range spec.Paths.Map() {
 		for method, op := range item.Operations() {
-			d.Operations = append(d.Operations, &Operation{
-				Route:    routers.Route{Spec: spec, Path: path, PathItem: item, Method: method, Operation: op},
-				ID:       cmp.Or(op.OperationID, method+" "+path),
-				Pointer:  "#/paths" + Pointer(path, strings.ToLower(method)),
-				document: d,
-				segments: compile(path),
-			})
+			d.Operations = append(d.Operations, newOperation(d, path, item, method, op))
 		}
 	}
 	slices.SortFunc(d.Operations, func(a, b *Operation) int {
 		return cmp.Or(strings.Compare(order(a.Path), order(b.Path)), strings.Compare(a.Method, b.Method))
 	})
-	if spec.Components == nil {
-		spec.Components = &openapi3.Components{}
-	}
 	d.Schemes = d.schemes(slices.Collect(maps.Keys(spec.Components.SecuritySchemes)))
 	return d, nil
 }
@@ -102,9 +103,8 @@ func (d *Document) Operation(id string) *Operation {
 // Find returns the operation of a request and its path parameters, unescaped. path is escaped, and relative to the
 // server's URL. If the document has no such operation, Find returns nil and the operations with this path, if any.
 func (d *Document) Find(method, path string) (op *Operation, params map[string]string, samePath []*Operation) {
-	segments := strings.Split(path, "/")
 	for _, op := range d.Operations {
-		params, ok := op.match(segments)
+		params, ok := op.match(path)
 		switch {
 		case ok && op.Method == method:
 			return op, params, nil

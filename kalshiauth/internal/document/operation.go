@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -25,48 +26,73 @@ type Operation struct {
 	ID      string // its operationId, or "METHOD /path" if it has none
 	Pointer string // the JSON pointer to it, such as "#/paths/~1log_in/post"
 
-	document *Document
-	segments []segment
+	document   *Document
+	segments   []segment
+	parameters []*parameter
+	headers    map[string][]*parameter // of the responses, by status as in the document
+	schemes    []Scheme
+	required   bool // a session
 }
 
 // A segment is a segment of a path template, such as "{name}.csv".
 type segment struct {
-	literal    string         // without parameters
-	form       *regexp.Regexp // matches an unescaped segment with parameters; it has a group for each
+	literal    string         // the segment itself, if it has no parameters
+	form       *regexp.Regexp // matches an unescaped segment; it has a group for each parameter; nil: it has none
 	parameters []string
+}
+
+func newOperation(
+	d *Document, path string, item *openapi3.PathItem, method string, spec *openapi3.Operation,
+) *Operation {
+	op := &Operation{
+		Route:    routers.Route{Spec: d.Spec, Path: path, PathItem: item, Method: method, Operation: spec},
+		ID:       cmp.Or(spec.OperationID, method+" "+path),
+		Pointer:  "#/paths" + Pointer(path, strings.ToLower(method)),
+		document: d,
+		segments: compile(path),
+		headers:  map[string][]*parameter{},
+	}
+	op.parameters = parametersOf(op)
+	for key, ref := range spec.Responses.Map() {
+		op.headers[key] = headersOf(ref.Value, op.Pointer+"/responses/"+key)
+	}
+	requirements := d.Spec.Security
+	if spec.Security != nil {
+		requirements = *spec.Security
+	}
+	var ids []string
+	op.required = len(requirements) > 0
+	for _, requirement := range requirements {
+		op.required = op.required && len(requirement) > 0
+		ids = slices.AppendSeq(ids, maps.Keys(requirement))
+	}
+	op.schemes = d.schemes(ids)
+	return op
 }
 
 // Security returns the schemes by which a request can present a session to the operation, those in a header first.
 // required tells whether a request must present one.
 func (op *Operation) Security() (schemes []Scheme, required bool) {
-	requirements := op.Spec.Security
-	if op.Operation.Security != nil {
-		requirements = *op.Operation.Security
-	}
-	var ids []string
-	required = len(requirements) > 0
-	for _, requirement := range requirements {
-		required = required && len(requirement) > 0
-		ids = slices.AppendSeq(ids, maps.Keys(requirement))
-	}
-	return op.document.schemes(ids), required
+	return slices.Clone(op.schemes), op.required
 }
 
-// match returns the parameters of a path, if the path is the operation's. segments are those of the path, escaped.
-func (op *Operation) match(segments []string) (params map[string]string, ok bool) {
-	if len(segments) != len(op.segments) {
+// match returns the parameters of an escaped path, if the path is the operation's.
+func (op *Operation) match(path string) (params map[string]string, ok bool) {
+	if strings.Count(path, "/") != len(op.segments)-1 {
 		return nil, false
 	}
-	for i, want := range op.segments {
-		got, err := url.PathUnescape(segments[i])
+	for _, want := range op.segments {
+		escaped, rest, _ := strings.Cut(path, "/")
+		path = rest
+		got, err := url.PathUnescape(escaped)
+		if err != nil || want.form == nil && got != want.literal {
+			return nil, false
+		}
 		if want.form == nil {
-			if err != nil || got != want.literal {
-				return nil, false
-			}
 			continue
 		}
 		values := want.form.FindStringSubmatch(got)
-		if err != nil || values == nil {
+		if values == nil {
 			return nil, false
 		}
 		if params == nil {
@@ -82,24 +108,12 @@ func (op *Operation) match(segments []string) (params map[string]string, ok bool
 // CheckRequest returns where a request breaks the document, in its parameters, its content type and its body. params
 // are the parameters in its path, unescaped. CheckRequest does not read r.Body, and does not check the session.
 func (op *Operation) CheckRequest(r *http.Request, params map[string]string, body []byte) []Problem {
-	rule := op.Pointer + "/requestBody"
-	problems := op.checkBody(rule, r.Header.Get("Content-Type"), body)
-	checked := r.Clone(r.Context())
-	checked.Body = io.NopCloser(bytes.NewReader(body))
-	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
-		Request:    checked,
-		PathParams: params,
-		Route:      &op.Route,
-		Options: &openapi3filter.Options{
-			MultiError:              true,
-			ExcludeRequestBody:      len(problems) > 0 || op.Operation.RequestBody == nil,
-			SkipSettingDefaults:     true,
-			AuthenticationFunc:      openapi3filter.NoopAuthenticationFunc,
-			SchemaValidationOptions: op.Spec.GetSchemaValidationOptions(),
-		},
-	})
-	problems = append(problems, op.Explain(err, rule)...)
-	problems = append(problems, op.checkRepeated(r)...)
+	problems := op.checkBody(r, body)
+	if len(op.parameters) > 0 {
+		sent := &sentParameters{path: params, header: r.Header}
+		sent.parseQuery(r.URL.RawQuery)
+		problems = append(problems, op.checkParameters(r.Context(), op.parameters, sent)...)
+	}
 	slices.SortStableFunc(problems, func(a, b Problem) int { return strings.Compare(a.Place, b.Place) })
 	return problems
 }
@@ -113,104 +127,106 @@ func (op *Operation) CheckBody(value any) []Problem {
 	return op.CheckBodyText(string(body))
 }
 
-// checkBody returns the problems that prevent a comparison of the body with its schema.
-func (op *Operation) checkBody(rule, contentType string, body []byte) []Problem {
+// CheckBodyText returns where a text breaks the operation's JSON body.
+func (op *Operation) CheckBodyText(text string) []Problem {
+	problems := op.checkBody(&http.Request{Header: http.Header{"Content-Type": {"application/json"}}}, []byte(text))
+	problems = slices.DeleteFunc(problems, func(p Problem) bool { return p.Rule != op.Pointer+"/requestBody" })
+	slices.SortStableFunc(problems, func(a, b Problem) int { return strings.Compare(a.Place, b.Place) })
+	return problems
+}
+
+// checkBody returns what is wrong with the body of a request. It does not read r.Body.
+func (op *Operation) checkBody(r *http.Request, body []byte) []Problem {
 	if op.Operation.RequestBody == nil {
 		return nil
 	}
-	spec := op.Operation.RequestBody.Value
+	rule, spec, contentType := op.Pointer+"/requestBody", op.Operation.RequestBody.Value, r.Header.Get("Content-Type")
+	media := spec.Content.Get(contentType)
 	switch {
 	case len(body) == 0 && spec.Required:
 		return []Problem{{rule, "", "missing"}}
 	case len(body) == 0:
 		return nil
-	case spec.Content.Get(contentType) == nil:
+	case media == nil:
 		types := strings.Join(slices.Sorted(maps.Keys(spec.Content)), ", ")
 		return []Problem{{rule + "/content", "Content-Type", "not " + types}}
-	case isJSON(contentType) && !json.Valid(body): // kin-openapi ignores what follows the first value
+	case !IsJSON(contentType):
+		return op.checkOther(rule, spec.Content, r, body)
+	}
+	value, err := DecodeJSON(body)
+	if err != nil {
 		return []Problem{{rule, "", "not one JSON value"}}
 	}
-	return nil
-}
-
-// checkRepeated finds query parameters with too many values. kin-openapi checks only one of the values.
-func (op *Operation) checkRepeated(r *http.Request) (problems []Problem) {
-	query := r.URL.Query()
-	for _, ref := range slices.Concat(op.PathItem.Parameters, op.Operation.Parameters) {
-		p := ref.Value
-		if p.In != openapi3.ParameterInQuery || p.Schema == nil || len(query[p.Name]) < 2 {
-			continue
-		}
-		if t := p.Schema.Value.Type; t != nil && !t.Includes(openapi3.TypeArray) && !t.Includes(openapi3.TypeObject) {
-			problems = append(problems, Problem{op.parameterRule(p), p.Name, "more than one value"})
-		}
+	if media.Schema == nil {
+		return nil
 	}
-	return problems
+	return op.explain(media.Schema.Value.VisitJSON(value, op.document.asRequest...), rule)
 }
 
-// Explain turns an error of [openapi3filter] into problems, since most texts of its errors quote values. rule is the
-// JSON pointer to the body in the document, for problems of the body.
-func (op *Operation) Explain(err error, rule string) (problems []Problem) {
+// checkOther returns where a body that is not JSON breaks its schema. It returns nil if kin-openapi does not know the
+// content type.
+func (op *Operation) checkOther(rule string, content openapi3.Content, r *http.Request, body []byte) []Problem {
+	mediaType, _, _ := strings.Cut(strings.ToLower(r.Header.Get("Content-Type")), ";")
+	if openapi3filter.RegisteredBodyDecoder(strings.TrimSpace(mediaType)) == nil {
+		return nil
+	}
+	err := openapi3filter.ValidateRequestBody(r.Context(), &openapi3filter.RequestValidationInput{
+		Request: &http.Request{Method: op.Method, Header: r.Header, Body: io.NopCloser(bytes.NewReader(body))},
+		Route:   &op.Route,
+		Options: &openapi3filter.Options{
+			MultiError: true, SkipSettingDefaults: true, ExcludeReadOnlyValidations: true,
+			SchemaValidationOptions: op.document.formats,
+		},
+	}, &openapi3.RequestBody{Content: content})
+	return op.explain(err, rule)
+}
+
+// CheckHeaders returns where the headers of a response break the document. status is as in the document.
+func (op *Operation) CheckHeaders(status string, header http.Header) []Problem {
+	r := &http.Request{Header: header}
+	return op.checkParameters(r.Context(), op.headers[status], &sentParameters{header: header})
+}
+
+// CheckJSON returns where the JSON body of a response breaks the document. status is as in the document, and value
+// comes from [DecodeJSON].
+func (op *Operation) CheckJSON(status, contentType string, value any) []Problem {
+	media := op.Operation.Responses.Value(status).Value.Content.Get(contentType)
+	if media == nil || media.Schema == nil {
+		return nil
+	}
+	err := media.Schema.Value.VisitJSON(value, op.document.asResponse...)
+	return op.explain(err, op.Pointer+"/responses/"+status)
+}
+
+// CheckOther is CheckJSON for a body that is not JSON.
+func (op *Operation) CheckOther(status string, header http.Header, body []byte) []Problem {
+	content := op.Operation.Responses.Value(status).Value.Content
+	return op.checkOther(op.Pointer+"/responses/"+status, content, &http.Request{Header: header}, body)
+}
+
+// explain turns an error of [openapi3filter] into problems, since most texts of its errors quote values. rule is the
+// JSON pointer to the body in the document.
+func (op *Operation) explain(err error, rule string) (problems []Problem) {
 	switch err := err.(type) { //nolint:errorlint // this walks the tree itself
 	case nil:
 		return nil
 	case openapi3.MultiError:
 		for _, e := range err {
-			problems = append(problems, op.Explain(e, rule)...)
+			problems = append(problems, op.explain(e, rule)...)
 		}
 		return problems
-	case *openapi3filter.SecurityRequirementsError:
-		return []Problem{{op.Pointer + "/security", "", "no session is presented"}}
 	case *openapi3filter.RequestError:
-		if err.Parameter != nil {
-			return op.explainParameter(err)
-		}
 		if err.Err != nil {
-			return op.Explain(err.Err, rule)
-		}
-	case *openapi3filter.ResponseError:
-		if err.Err != nil {
-			return op.Explain(err.Err, rule)
+			return op.explain(err.Err, rule)
 		}
 	case *openapi3.SchemaError:
 		// An error of allOf wraps the errors of its schemas.
 		if inner := schemaErrors(err.Origin); len(inner) > 0 {
-			return op.Explain(inner, rule)
+			return op.explain(inner, rule)
 		}
 		return []Problem{{rule, op.place(err.JSONPointer()), finding(err)}}
 	}
 	return []Problem{{rule, "", "does not fit its description"}}
-}
-
-func (op *Operation) explainParameter(err *openapi3filter.RequestError) (problems []Problem) {
-	p := err.Parameter
-	rule, name := op.parameterRule(p), p.Name
-	if errors.Is(err.Err, openapi3filter.ErrInvalidRequired) || errors.Is(err.Err, openapi3filter.ErrInvalidEmptyValue) {
-		return []Problem{{rule, name, err.Err.Error()}}
-	}
-	for _, e := range schemaErrors(err.Err) {
-		for _, problem := range op.Explain(e, rule) {
-			problems = append(problems, Problem{rule, name + problem.Place, problem.Found})
-		}
-	}
-	if problems == nil {
-		found := "does not fit its description"
-		if p.Schema != nil && p.Schema.Value.Type != nil {
-			found = "value must be of the type " + strings.Join(p.Schema.Value.Type.Slice(), " or ")
-		}
-		problems = []Problem{{rule, name, found}}
-	}
-	return problems
-}
-
-// parameterRule returns the JSON pointer to a parameter of the operation or of its path.
-func (op *Operation) parameterRule(p *openapi3.Parameter) string {
-	for i, ref := range op.Operation.Parameters {
-		if ref.Value == p {
-			return op.Pointer + "/parameters/" + strconv.Itoa(i)
-		}
-	}
-	return "#/paths" + Pointer(op.Path, "parameters")
 }
 
 // place returns the JSON pointer to a value. It does not show names that are not in the document, since they come from
@@ -224,19 +240,19 @@ func (op *Operation) place(names []string) string {
 	return Pointer(names...)
 }
 
-var parameter = regexp.MustCompile(`\{([^/{}]+)\}`)
+var placeholder = regexp.MustCompile(`\{([^/{}]+)\}`)
 
 func compile(template string) (segments []segment) {
 	for text := range strings.SplitSeq(template, "/") {
 		var parameters []string
-		for _, match := range parameter.FindAllStringSubmatch(text, -1) {
+		for _, match := range placeholder.FindAllStringSubmatch(text, -1) {
 			parameters = append(parameters, match[1])
 		}
 		if parameters == nil {
 			segments = append(segments, segment{literal: text})
 			continue
 		}
-		literals := parameter.Split(text, -1)
+		literals := placeholder.Split(text, -1)
 		for i, literal := range literals {
 			literals[i] = regexp.QuoteMeta(literal)
 		}
@@ -246,15 +262,24 @@ func compile(template string) (segments []segment) {
 	return segments
 }
 
-func isJSON(contentType string) bool {
+// IsJSON reports whether a content type is that of JSON.
+func IsJSON(contentType string) bool {
 	mediaType, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	mediaType = strings.TrimSpace(mediaType)
 	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
-// CheckBodyText returns where a text breaks the operation's JSON body.
-func (op *Operation) CheckBodyText(text string) []Problem {
-	r := &http.Request{Method: op.Method, URL: &url.URL{}, Header: http.Header{"Content-Type": {"application/json"}}}
-	problems := op.CheckRequest(r, nil, []byte(text))
-	return slices.DeleteFunc(problems, func(p Problem) bool { return p.Rule != op.Pointer+"/requestBody" })
+var errNotJSON = errors.New("not one JSON value")
+
+// DecodeJSON decodes a body that is one JSON value. Its error quotes nothing.
+func DecodeJSON(body []byte) (value any, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if decoder.Decode(&value) != nil {
+		return nil, errNotJSON
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errNotJSON
+	}
+	return value, nil
 }
