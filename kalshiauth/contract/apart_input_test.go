@@ -162,7 +162,6 @@ var apartInput = []namedMutant{
 			return utf8.RuneCountInString(s) < minPassword && len(s) >= minPassword
 		}))},
 	{name: "a user ID in braces", class: "format", stateful: lets("ResetPasswordConfirm", "user_id", looseID('{'))},
-	{name: "a user ID that is a URN", class: "format", stateful: lets("ResetPasswordConfirm", "user_id", looseID('u'))},
 	{name: "a user ID without hyphens", class: "format", stateful: lets("ResetPasswordConfirm", "user_id", looseID(0))},
 	{name: "a user ID with spaces around it", class: "format", stateful: lets("ResetPasswordConfirm", "user_id",
 		withCode(func(b *book, _ *http.Request, v any, _ bool) bool {

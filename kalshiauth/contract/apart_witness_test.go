@@ -117,7 +117,6 @@ func few(w witness) bool {
 // witnesses see the faults that are hard to see. A witness returns whether it saw the fault.
 var witnesses = map[string]func(w witness) bool{
 	"a user ID in braces":             withID(func(id string) string { return "{" + id + "}" }),
-	"a user ID that is a URN":         withID(func(id string) string { return "urn:uuid:" + id }),
 	"a user ID without hyphens":       withID(func(id string) string { return strings.ReplaceAll(id, "-", "") }),
 	"a user ID with spaces around it": withID(func(id string) string { return " " + id + " " }),
 	"a confirm counts bytes": func(w witness) bool {

@@ -254,7 +254,6 @@ func malformedText(_ *runner, s *openapi3.Schema, right any) []any {
 	case "uuid":
 		return []any{
 			"x", text[:last], text[:last] + "g", text + "0", " " + text, strings.ReplaceAll(text, "-", ""), "{" + text + "}",
-			"urn:uuid:" + text,
 		}
 	}
 	return []any{strings.Repeat("x", max(1, int(s.MinLength)))} //nolint:gosec // a length
