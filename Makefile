@@ -43,7 +43,7 @@ test: ## run the tests of all modules
 	$(call in_each_module,go test ./...)
 
 race: ## run the same tests with the race detector; needs a C compiler
-	export CGO_ENABLED=1; $(call in_each_module,go test -race ./...)
+	export CGO_ENABLED=1; $(call in_each_module,go test -race -timeout 20m ./...)
 
 lint: lint-go lint-size lint-workflows lint-document lint-platforms ## check code, workflows and document; needs Node.js
 	@echo 'lint: no findings'

@@ -208,7 +208,9 @@ func TestMoreMutantsAreCaught(t *testing.T) {
 			names[m.name] = true
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
-				target := ownTarget(m.start(t))
+				srv := m.start(t)
+				target := ownTarget(srv)
+				target.HTTPClient = &http.Client{Transport: srv.Transport()}
 				report, err := contract.Run(t.Context(), target)
 				if err == nil && report.OK() {
 					t.Errorf("%s: not caught: %s", m.class, report)
