@@ -88,16 +88,15 @@ type Locker interface {
 	// not possible, as in a read-only folder: the source logs it, and uses the store without a lock.
 	//
 	// The source passes lockCtx to Load, Login, Save and Delete. lockCtx must end when the lock is lost, and when unlock
-	// is called. unlock has no context: it must limit its own duration.
+	// is called. If it ends during a log-in, the source locks once more, as another process may have logged in meanwhile.
+	// unlock has no context: it must limit its own duration.
 	Lock(ctx context.Context) (lockCtx context.Context, unlock func() error, err error)
 }
 
 // noStore is the store of a source without WithStore: it is always empty.
 type noStore struct{}
 
-func (noStore) Load(context.Context) (*kalshiauth.Session, error) {
-	return nil, kalshiauth.ErrNoSession
-}
+func (noStore) Load(context.Context) (*kalshiauth.Session, error) { return nil, kalshiauth.ErrNoSession }
 func (noStore) Save(context.Context, *kalshiauth.Session) error { return nil }
 func (noStore) Delete(context.Context) error                    { return nil }
 

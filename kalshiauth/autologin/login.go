@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -157,6 +158,10 @@ func (l *login) obtain(ctx context.Context, why string, not ...*kalshiauth.Sessi
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) { // by a log-out
 		return session, err
 	}
+	if err != nil && locked.Err() != nil && work.Err() == nil && why != "the lock was lost" {
+		unlock()
+		return l.obtain(ctx, "the lock was lost", not...) // another process may have logged in meanwhile
+	}
 	l.waits.result(creds, err)
 	if err != nil {
 		l.log.Info("autologin: the log-in failed", slog.String("why", why), redact.Secrets{}.LogError(err),
@@ -211,7 +216,7 @@ func (l *login) open(ctx context.Context) (locked context.Context, unlock func()
 				return fmt.Errorf("autologin: the store cannot be locked: %w", err)
 			}
 			locked = lockCtx //nolint:fatcontext // it is called once
-			unlock = func() { l.warn("the store could not be unlocked", guard("the store's unlock", release)) }
+			unlock = sync.OnceFunc(func() { l.warn("the store could not be unlocked", guard("the store's unlock", release)) })
 			return nil
 		})
 	}
@@ -258,18 +263,17 @@ func (l *login) logOut(ctx context.Context, current *kalshiauth.Session) error {
 	if remove {
 		err = fmt.Errorf("%w; the stored session may still be valid, and is removed", err)
 	}
-	var errs []error
 	sessions := slices.CompactFunc(append(l.left, stored, current), (*kalshiauth.Session).Equal)
 	l.left, l.over = nil, append(l.over[max(0, len(l.over)-16):], sessions...)
 	for _, session := range sessions {
-		err := guard("Client.Logout", func() error { return l.client.Logout(ctx, session) })
-		if err != nil && !refused(err, kalshiauth.ErrUnauthorized) && session.Token() != "" {
+		alive := guard("Client.Logout", func() error { return l.client.Logout(ctx, session) })
+		if alive != nil && !refused(alive, kalshiauth.ErrUnauthorized) && session.Token() != "" {
 			l.left = append(l.left, session)
-			errs = append(errs, fmt.Errorf("%v, issued at %v, may still be valid: %w", session, session.IssuedAt, err))
+			err = errors.Join(err, fmt.Errorf("%v, issued at %v, may still be valid: %w", session, session.IssuedAt, alive))
 		}
 	}
 	if remove || stored != nil && !slices.ContainsFunc(l.left, stored.Equal) {
 		err = errors.Join(err, guard("the store's Delete", func() error { return l.store.Delete(locked) }))
 	}
-	return errors.Join(append(errs, err)...)
+	return err
 }

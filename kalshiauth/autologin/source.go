@@ -236,8 +236,7 @@ func (s *state) renew(ctx context.Context, old *kalshiauth.Session, why string) 
 		s.renewAt = time.Now().Add(time.Second)
 		return nil, err
 	}
-	s.current = session
-	s.endAt = s.login.endOf(session)
+	s.current, s.endAt = session, s.login.endOf(session)
 	if s.renewAt = s.endAt; !s.endAt.IsZero() {
 		// Jittered, so that machines that share a session do not all renew it at once.
 		ahead := min(5*time.Minute, max(0, s.endAt.Sub(session.IssuedAt))/4)

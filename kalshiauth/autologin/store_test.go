@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -202,18 +203,64 @@ func TestTheStoreAndTheLoginGetTheLocksContext(t *testing.T) {
 	}
 }
 
-func TestTheLossOfTheLockEndsTheLogin(t *testing.T) {
+func TestALoginWhoseLockIsLostIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := newLockingStore()
+		store.lose = func(cancel context.CancelCauseFunc) {
+			time.AfterFunc(time.Second, func() { cancel(errors.New("the lease has expired")) })
+		}
+		fake, client := bubble(t)
+		fake.Intercept(kalshiauthtest.On("Login", kalshiauthtest.Times(1, kalshiauthtest.Hang())))
+		log := &strings.Builder{}
+		src := newSource(t, client, creds(), autologin.WithStore(store),
+			autologin.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		start := time.Now()
+		if session := mustSession(t, src); !session.Valid() || time.Since(start) != time.Second || fake.Sessions() != 1 {
+			t.Errorf("%v after %v, %d sessions; want a session after a second", session, time.Since(start), fake.Sessions())
+		}
+		if store.saves != 1 || len(store.lock) != 0 || strings.Count(log.String(), "msg=") != 1 ||
+			!strings.Contains(log.String(), `msg="autologin: logged in" why="the lock was lost"`) {
+			t.Errorf("%d saves; locked: %d; log:\n%s", store.saves, len(store.lock), log)
+		}
+	})
+}
+
+// What another process has saved meanwhile is used.
+func TestALoginWhoseLockIsLostGivesWayToAnotherProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, client := bubble(t)
+		theirs, err := client.Login(t.Context(), credentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := newLockingStore()
+		store.lose = func(cancel context.CancelCauseFunc) {
+			time.AfterFunc(time.Second, func() {
+				cancel(errors.New("the lease has expired"))
+				_ = store.Save(context.Background(), theirs)
+			})
+		}
+		fake.Intercept(kalshiauthtest.On("Login", kalshiauthtest.Hang()))
+		if session := mustSession(t, newSource(t, client, creds(), autologin.WithStore(store))); !session.Equal(theirs) {
+			t.Errorf("got %v, want the session of the other process", session)
+		}
+	})
+}
+
+func TestALoginWhoseLockIsLostTwiceFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		lost := errors.New("the lease has expired")
 		store := newLockingStore()
 		store.lose = func(cancel context.CancelCauseFunc) { time.AfterFunc(time.Second, func() { cancel(lost) }) }
 		fake, client := bubble(t)
-		fake.Intercept(kalshiauthtest.On("Login", kalshiauthtest.Times(1, kalshiauthtest.Hang())))
+		fake.Intercept(kalshiauthtest.On("Login", kalshiauthtest.Times(2, kalshiauthtest.Hang())))
 		src := newSource(t, client, creds(), autologin.WithStore(store))
 		start := time.Now()
-		if session, err := src.Session(t.Context()); session != nil || !errors.Is(err, lost) || time.Since(start) != time.Second {
-			t.Errorf("%v, %v after %v, want the loss of the lock after a second", session, err, time.Since(start))
+		if session, err := src.Session(t.Context()); session != nil || !errors.Is(err, lost) || time.Since(start) != 2*time.Second {
+			t.Errorf("%v, %v after %v, want the loss of the lock after two seconds", session, err, time.Since(start))
 		}
 		if store.saves != 0 || len(store.lock) != 0 {
 			t.Errorf("%d saves; locked: %d", store.saves, len(store.lock))

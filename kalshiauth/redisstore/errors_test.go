@@ -90,7 +90,7 @@ func TestNoFailureOfRedisLeadsToALogin(t *testing.T) {
 	key1, key2 := encryption("1"), encryption("2")
 	for name, c := range map[string]struct {
 		server  []string // its options
-		breakIt  func(t *testing.T, server *server, admin *redis.Client, data string)
+		breakIt func(t *testing.T, server *server, admin *redis.Client, data string)
 		client  func(*redis.Options)
 		options []redisstore.Option
 		want    string
@@ -272,7 +272,7 @@ func TestASessionThatCannotBeSavedIsUsed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		breakIt func(t *testing.T, s *server, admin *redis.Client)
-		logged string
+		logged  string
 	}{
 		"it becomes a replica": {func(t *testing.T, _ *server, admin *redis.Client) { do(t, admin, "REPLICAOF", "127.0.0.1", "1") }, "READONLY"},
 		"it becomes full":      {func(t *testing.T, _ *server, admin *redis.Client) { do(t, admin, "CONFIG", "SET", "maxmemory", "1") }, "OOM"},
@@ -388,4 +388,3 @@ func TestTheDocumentedPermissionsAreEnough(t *testing.T) {
 		})
 	})
 }
-
