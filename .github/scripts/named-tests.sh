@@ -10,7 +10,7 @@ pattern=$2
 shift 2
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
-go test -count=1 -timeout=20m -v -run "$pattern" "$package" "$@" 2>&1 | tee "$output" |
+(cd "$package" && go test -count=1 -timeout=20m -v -run "$pattern" . "$@") 2>&1 | tee "$output" |
   grep -vE '^ *(=== |--- (PASS|SKIP)|PASS$|$)'
 if ! grep -q '^--- PASS' "$output"; then
   echo "named-tests: $package has no test that matches $pattern" >&2

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -376,5 +377,24 @@ func TestEveryMethodReturnsWhenItsContextEnds(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The README shows the function of the example, which runs.
+func TestTheReadmeShowsCodeThatRuns(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "## More than one machine")
+	_, code, _ := strings.Cut(section, "```go\n")
+	code, _, found := strings.Cut(code, "```\n")
+	if !found || !strings.HasPrefix(code, "func ") || !strings.Contains(string(example), code) {
+		t.Errorf("the code of the README is not in example_test.go:\n%s", code)
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -372,6 +371,10 @@ func TestStressEndingsWithoutAPause(t *testing.T) {
 	}
 	slowest := f.wait()
 	f.check("endings 100 ms apart", 2, *endings+1, slowest, soon, "401")
+	// A request is sent three times at most. So its caller sees a 401 only if several endings come during the request.
+	if seen, most := f.count()["401"], *endings*f.sources/2; seen > most {
+		t.Errorf("callers saw 401 %d times, want %d times at most", seen, most)
+	}
 }
 
 // A process is killed while it logs in.
@@ -393,40 +396,6 @@ func TestStressTheHolderIsKilled(t *testing.T) {
 	if second > soon {
 		t.Errorf("the ending after it took %v, want %v at most", second, soon)
 	}
-}
-
-// A process is stopped while it logs in, for longer than the lease, and then goes on.
-func TestStressTheHolderIsStopped(t *testing.T) {
-	t.Parallel()
-	server := realServer(t)
-	f := newFirm(t, server.addr, nil)
-	f.wait()
-	var stopped string
-	f.during(func(holder string) {
-		stopped = holder
-		f.without(holder)
-		if err := f.workers[holder].Process.Signal(syscall.SIGSTOP); err != nil {
-			t.Error(err)
-		}
-	})
-	f.endSessions()
-	slowest := f.wait()
-	client := newClient(t, server.addr)
-	saved := client.Get(t.Context(), f.key+":session").Val()
-	f.mu.Lock()
-	f.all = make(chan struct{}) // the stopped one has to be served, too
-	f.mu.Unlock()
-	f.without("")
-	if err := f.workers[stopped].Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	f.wait()
-	if now := client.Get(t.Context(), f.key+":session").Val(); now != saved || saved == "" {
-		t.Error("the stopped process has replaced the session that others use")
-	}
-	f.check("a stopped holder", 3, 3, slowest, lease+poll+soon)
-	f.endSessions()
-	f.check("after a stopped holder", 4, 4, f.wait(), soon)
 }
 
 // during calls do once, at the next log-in.
