@@ -33,17 +33,17 @@ type bot struct {
 	log    *buffer
 }
 
-func newBot(t testing.TB, fake *kalshiauthtest.Server, client redis.UniversalClient, key string, opts ...redisstore.Option) *bot {
-	t.Helper()
-	b := &bot{store: newStore(t, client, key, opts...), log: &buffer{}}
+func newBot(tb testing.TB, fake *kalshiauthtest.Server, client redis.UniversalClient, key string, opts ...redisstore.Option) *bot {
+	tb.Helper()
+	b := &bot{store: newStore(tb, client, key, opts...), log: &buffer{}}
 	kalshi, err := kalshiauth.New(kalshiauth.WithBaseURL(fake.URL))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	b.source, err = autologin.New(kalshi, autologin.StaticCredentials(kalshiauth.Credentials{Email: email, Password: password}),
 		autologin.WithStore(b.store), autologin.WithLogger(slog.New(slog.NewTextHandler(b.log, nil))))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
@@ -66,21 +66,32 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-func newFake(t testing.TB) *kalshiauthtest.Server {
-	t.Helper()
+func newFake(tb testing.TB) *kalshiauthtest.Server {
+	tb.Helper()
 	fake := kalshiauthtest.NewServer()
-	t.Cleanup(fake.Close)
+	tb.Cleanup(fake.Close)
 	fake.AddUser(email, password)
 	return fake
 }
 
 // do runs a command of Redis.
-func do(t testing.TB, client *redis.Client, words ...any) {
-	t.Helper()
-	if err := client.Do(t.Context(), words...).Err(); err != nil {
-		t.Fatalf("%v: %v", words, err)
+func do(tb testing.TB, client *redis.Client, words ...any) {
+	tb.Helper()
+	if err := client.Do(tb.Context(), words...).Err(); err != nil {
+		tb.Fatalf("%v: %v", words, err)
 	}
 }
+
+// broken is what a case breaks.
+type broken struct {
+	*testing.T
+
+	server *server
+	admin  *redis.Client
+	data   string // a session
+}
+
+func (b broken) do(words ...any) { do(b.T, b.admin, words...) }
 
 // Each case makes a real server fail, or puts a value into it. Then no log-in happens, and no error shows a secret.
 func TestNoFailureOfRedisLeadsToALogin(t *testing.T) {
@@ -89,41 +100,41 @@ func TestNoFailureOfRedisLeadsToALogin(t *testing.T) {
 	key1, key2 := encryption("1"), encryption("2")
 	for name, c := range map[string]struct {
 		server  []string // its options
-		breakIt func(t *testing.T, server *server, admin *redis.Client, data string)
+		breakIt func(broken)
 		client  func(*redis.Options)
 		options []redisstore.Option
 		want    string
 	}{
-		"it is down": {breakIt: func(_ *testing.T, s *server, _ *redis.Client, _ string) { s.kill() }, want: "connection refused"},
-		"it hangs": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "CLIENT", "PAUSE", "60000", "ALL")
+		"it is down": {breakIt: func(b broken) { b.server.kill() }, want: "connection refused"},
+		"it hangs": {breakIt: func(b broken) {
+			b.do("CLIENT", "PAUSE", "60000", "ALL")
 		}, client: func(o *redis.Options) { o.ReadTimeout, o.MaxRetries = 50*time.Millisecond, -1 }, want: "i/o timeout"},
-		"it is a replica": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "REPLICAOF", "127.0.0.1", "1")
+		"it is a replica": {breakIt: func(b broken) {
+			b.do("REPLICAOF", "127.0.0.1", "1")
 		}, want: "READONLY: it is a replica, and only its primary can be written to"},
-		"it is full": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "CONFIG", "SET", "maxmemory", "1")
+		"it is full": {breakIt: func(b broken) {
+			b.do("CONFIG", "SET", "maxmemory", "1")
 		}, want: "OOM: its memory is full"},
-		"it cannot save": {server: []string{"--save", "3600 1"}, breakIt: func(t *testing.T, s *server, admin *redis.Client, _ string) {
-			if err := os.Mkdir(filepath.Join(s.folder, "dump.rdb"), 0o700); err != nil { // where the file goes
-				t.Fatal(err)
+		"it cannot save": {server: []string{"--save", "3600 1"}, breakIt: func(b broken) {
+			if err := os.Mkdir(filepath.Join(b.server.folder, "dump.rdb"), 0o700); err != nil { // where the file goes
+				b.Fatal(err)
 			}
-			do(t, admin, "SET", "x", "y")
-			_ = admin.BgSave(t.Context()).Err()
+			b.do("SET", "x", "y")
+			_ = b.admin.BgSave(b.Context()).Err()
 			for ticks := time.NewTicker(10 * time.Millisecond); ; <-ticks.C {
-				if info := admin.Info(t.Context(), "persistence").Val(); strings.Contains(info, "last_bgsave_status:err") {
+				if info := b.admin.Info(b.Context(), "persistence").Val(); strings.Contains(info, "last_bgsave_status:err") {
 					return
 				}
 			}
 		}, want: "MISCONF: it cannot write to its disk"},
-		"a wrong password": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "CONFIG", "SET", "requirepass", "right")
+		"a wrong password": {breakIt: func(b broken) {
+			b.do("CONFIG", "SET", "requirepass", "right")
 		}, client: func(o *redis.Options) { o.Password = "wrong" }, want: "WRONGPASS: the user or the password in the client's options is wrong"},
-		"no password": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "CONFIG", "SET", "requirepass", "right")
+		"no password": {breakIt: func(b broken) {
+			b.do("CONFIG", "SET", "requirepass", "right")
 		}, want: "NOAUTH: the client's options need a password"},
-		"a user without permission": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "ACL", "SETUSER", "default", "-@scripting")
+		"a user without permission": {breakIt: func(b broken) {
+			b.do("ACL", "SETUSER", "default", "-@scripting")
 		}, want: "NOPERM: its user lacks a permission"},
 		"no scripts": {server: []string{"--rename-command", "EVALSHA", "", "--rename-command", "EVAL", ""}, want: "the error ERR"},
 		"it is not Redis": {client: func(o *redis.Options) {
@@ -137,54 +148,54 @@ func TestNoFailureOfRedisLeadsToALogin(t *testing.T) {
 				return here, nil
 			}
 		}, want: "is this a server of Redis?"},
-		"a list": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "RPUSH", theSession, secret)
+		"a list": {breakIt: func(b broken) {
+			b.do("RPUSH", theSession, secret)
 		}, want: "WRONGTYPE: the key holds something that this package did not write"},
-		"a list as the lock": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "RPUSH", theLock, secret)
+		"a list as the lock": {breakIt: func(b broken) {
+			b.do("RPUSH", theLock, secret)
 		}, want: "WRONGTYPE: the key holds something that this package did not write"},
-		"an empty value": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "SET", theSession, "")
+		"an empty value": {breakIt: func(b broken) {
+			b.do("SET", theSession, "")
 		}, want: "you can delete it to log in again"},
-		"half a session": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, data string) {
-			do(t, admin, "SET", theSession, data[:len(data)-10])
+		"half a session": {breakIt: func(b broken) {
+			b.do("SET", theSession, b.data[:len(b.data)-10])
 		}, want: "damaged, or not written by Export; you can delete it to log in again"},
-		"a later version": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, data string) {
-			do(t, admin, "SET", theSession, strings.Replace(data, `"version":1`, `"version":2`, 1))
+		"a later version": {breakIt: func(b broken) {
+			b.do("SET", theSession, strings.Replace(b.data, `"version":1`, `"version":2`, 1))
 		}, want: "update kalshiauth-go"},
-		"a huge value": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "SET", theSession, strings.Repeat(secret, 1<<20))
+		"a huge value": {breakIt: func(b broken) {
+			b.do("SET", theSession, strings.Repeat(secret, 1<<20))
 		}, want: "is too large for a session: delete it"},
-		"a plain session under encryption": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, data string) {
-			do(t, admin, "SET", theSession, data)
+		"a plain session under encryption": {breakIt: func(b broken) {
+			b.do("SET", theSession, b.data)
 		}, options: []redisstore.Option{redisstore.WithEncryptionKey(key1)}, want: "is not encrypted, and this store has an encryption key"},
-		"an encrypted session without encryption": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			save(t, admin, "K", redisstore.WithEncryptionKey(key1))
+		"an encrypted session without encryption": {breakIt: func(b broken) {
+			save(b.T, b.admin, "K", redisstore.WithEncryptionKey(key1))
 		}, want: "the session is encrypted: use WithEncryptionKey"},
-		"another encryption key": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			save(t, admin, "K", redisstore.WithEncryptionKey(key2))
+		"another encryption key": {breakIt: func(b broken) {
+			save(b.T, b.admin, "K", redisstore.WithEncryptionKey(key2))
 		}, options: []redisstore.Option{redisstore.WithEncryptionKey(key1)}, want: "none of the 1 encryption keys decrypts it"},
-		"other encryption keys": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			save(t, admin, "K", redisstore.WithEncryptionKey(encryption("3")))
+		"other encryption keys": {breakIt: func(b broken) {
+			save(b.T, b.admin, "K", redisstore.WithEncryptionKey(encryption("3")))
 		}, options: []redisstore.Option{redisstore.WithEncryptionKey(key1, key2)}, want: "none of the 2 encryption keys decrypts it"},
-		"a copied encrypted session": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			save(t, admin, "other{h}", redisstore.WithEncryptionKey(key1))
-			do(t, admin, "COPY", "other{h}:session", theSession)
+		"a copied encrypted session": {breakIt: func(b broken) {
+			save(b.T, b.admin, "other{h}", redisstore.WithEncryptionKey(key1))
+			b.do("COPY", "other{h}:session", theSession)
 		}, options: []redisstore.Option{redisstore.WithEncryptionKey(key1)}, want: "copied from another key of Redis"},
-		"a changed encrypted session": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			save(t, admin, "K", redisstore.WithEncryptionKey(key1))
-			do(t, admin, "SETRANGE", theSession, "60", "x")
+		"a changed encrypted session": {breakIt: func(b broken) {
+			save(b.T, b.admin, "K", redisstore.WithEncryptionKey(key1))
+			b.do("SETRANGE", theSession, "60", "x")
 		}, options: []redisstore.Option{redisstore.WithEncryptionKey(key1)}, want: "or changed"},
-		"a cut encrypted session": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			do(t, admin, "SET", theSession, "kalshiauth-aes256gcm-1:x")
+		"a cut encrypted session": {breakIt: func(b broken) {
+			b.do("SET", theSession, "kalshiauth-aes256gcm-1:x")
 		}, options: []redisstore.Option{redisstore.WithEncryptionKey(key1)}, want: "none of the 1 encryption keys decrypts it"},
-		"a session of another server": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, _ string) {
-			if err := newStore(t, admin, "p{h}").Save(t.Context(), session(t, "t", time.Hour)); err != nil {
-				t.Fatal(err)
+		"a session of another server": {breakIt: func(b broken) {
+			if err := newStore(b.T, b.admin, "p{h}").Save(b.Context(), session(b.T, "t", time.Hour)); err != nil {
+				b.Fatal(err)
 			}
 		}, want: "the store has another session"},
-		"a session of another account": {breakIt: func(t *testing.T, _ *server, admin *redis.Client, data string) {
-			do(t, admin, "SET", theSession, strings.Replace(data, email, "other@example.com", 1))
+		"a session of another account": {breakIt: func(b broken) {
+			b.do("SET", theSession, strings.Replace(b.data, email, "other@example.com", 1))
 		}, want: "the store has another session"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,7 +209,7 @@ func TestNoFailureOfRedisLeadsToALogin(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.breakIt != nil {
-				c.breakIt(t, server, admin, string(data))
+				c.breakIt(broken{t, server, admin, string(data)})
 			}
 			if c.client == nil {
 				c.client = func(*redis.Options) {}
@@ -251,15 +262,15 @@ func save(t *testing.T, client redis.UniversalClient, key string, opts ...rediss
 }
 
 // login logs in without a store.
-func login(t testing.TB, fake *kalshiauthtest.Server) *kalshiauth.Session {
-	t.Helper()
+func login(tb testing.TB, fake *kalshiauthtest.Server) *kalshiauth.Session {
+	tb.Helper()
 	client, err := kalshiauth.New(kalshiauth.WithBaseURL(fake.URL))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s, err := client.Login(context.WithoutCancel(t.Context()), kalshiauth.Credentials{Email: email, Password: password})
+	s, err := client.Login(context.WithoutCancel(tb.Context()), kalshiauth.Credentials{Email: email, Password: password})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -268,14 +279,14 @@ func login(t testing.TB, fake *kalshiauthtest.Server) *kalshiauth.Session {
 func TestASessionThatCannotBeSavedIsUsed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		breakIt func(t *testing.T, s *server, admin *redis.Client)
+		breakIt func(broken)
 		logged  string
 	}{
-		"it becomes a replica": {func(t *testing.T, _ *server, admin *redis.Client) { do(t, admin, "REPLICAOF", "127.0.0.1", "1") }, "READONLY"},
-		"it becomes full":      {func(t *testing.T, _ *server, admin *redis.Client) { do(t, admin, "CONFIG", "SET", "maxmemory", "1") }, "OOM"},
-		"it goes down":         {func(_ *testing.T, s *server, _ *redis.Client) { s.kill() }, "connection refused"},
-		"the lock is deleted":  {func(t *testing.T, _ *server, admin *redis.Client) { do(t, admin, "DEL", "p{h}:lock") }, "the lock is lost"},
-		"all data are lost":    {func(t *testing.T, _ *server, admin *redis.Client) { do(t, admin, "FLUSHALL") }, "the lock is lost"},
+		"it becomes a replica": {func(b broken) { b.do("REPLICAOF", "127.0.0.1", "1") }, "READONLY"},
+		"it becomes full":      {func(b broken) { b.do("CONFIG", "SET", "maxmemory", "1") }, "OOM"},
+		"it goes down":         {func(b broken) { b.server.kill() }, "connection refused"},
+		"the lock is deleted":  {func(b broken) { b.do("DEL", "p{h}:lock") }, "the lock is lost"},
+		"all data are lost":    {func(b broken) { b.do("FLUSHALL") }, "the lock is lost"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -283,7 +294,7 @@ func TestASessionThatCannotBeSavedIsUsed(t *testing.T) {
 			admin := newClient(t, server.addr)
 			fake.Intercept(kalshiauthtest.On("Login", func(next http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					c.breakIt(t, server, admin)
+					c.breakIt(broken{t, server, admin, ""})
 					next.ServeHTTP(w, r)
 				})
 			}))

@@ -24,8 +24,8 @@ const (
 	poll  = 50 * time.Millisecond // no wait between two tries is longer
 )
 
-// A small is a miniredis in a bubble of synctest.
-type small struct {
+// A smallRedis is a miniredis in a bubble of synctest.
+type smallRedis struct {
 	*miniredis.Miniredis
 
 	broken atomic.Pointer[func(command string) (done bool)] // see during
@@ -33,9 +33,9 @@ type small struct {
 	sent   atomic.Int64 // scripts
 }
 
-func newSmall(t *testing.T) *small {
+func newSmall(t *testing.T) *smallRedis {
 	t.Helper()
-	s := &small{Miniredis: miniredis.NewMiniRedis()}
+	s := &smallRedis{Miniredis: miniredis.NewMiniRedis()}
 	conn, err := s.Dial()
 	if err != nil {
 		t.Fatal(err)
@@ -59,11 +59,11 @@ func newSmall(t *testing.T) *small {
 }
 
 // during calls f before each command of a client. The command is not run, and gets no answer, if f returns true.
-func (s *small) during(f func(command string) bool) { s.broken.Store(&f) }
-func (s *small) heal()                              { s.broken.Store(nil) }
+func (s *smallRedis) during(f func(command string) bool) { s.broken.Store(&f) }
+func (s *smallRedis) heal()                              { s.broken.Store(nil) }
 
 // client returns a client as another machine has it.
-func (s *small) client(t *testing.T, change ...func(*redis.Options)) *redis.Client {
+func (s *smallRedis) client(t *testing.T, change ...func(*redis.Options)) *redis.Client {
 	t.Helper()
 	return newClient(t, "127.0.0.1:1", append(change, func(o *redis.Options) {
 		o.Dialer = func(context.Context, string, string) (net.Conn, error) {
@@ -89,8 +89,8 @@ func mustLock(ctx context.Context, t *testing.T, store *redisstore.Store) (lockC
 func TestLockIsExtendedForAsLongAsItIsHeld(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		redis := newSmall(t)
-		holder, other := newStore(t, redis.client(t), key), newStore(t, redis.client(t), key)
+		small := newSmall(t)
+		holder, other := newStore(t, small.client(t), key), newStore(t, small.client(t), key)
 		lockCtx, unlock := mustLock(t.Context(), t, holder)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -103,7 +103,7 @@ func TestLockIsExtendedForAsLongAsItIsHeld(t *testing.T) {
 		if err := unlock(); err != nil {
 			t.Errorf("unlock: %v", err)
 		}
-		if lockCtx.Err() == nil || redis.Exists(lockKey) {
+		if lockCtx.Err() == nil || small.Exists(lockKey) {
 			t.Error("the lock is still there after unlock")
 		}
 	})
@@ -112,13 +112,13 @@ func TestLockIsExtendedForAsLongAsItIsHeld(t *testing.T) {
 func TestAHolderThatDiesDelaysOthersByTheLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		redis := newSmall(t)
-		if err := redis.Set(lockKey, "of a program that was killed"); err != nil {
+		small := newSmall(t)
+		if err := small.Set(lockKey, "of a program that was killed"); err != nil {
 			t.Fatal(err)
 		}
-		redis.SetTTL(lockKey, lease)
+		small.SetTTL(lockKey, lease)
 		start := time.Now()
-		_, unlock := mustLock(t.Context(), t, newStore(t, redis.client(t), key)) // its context has no deadline
+		_, unlock := mustLock(t.Context(), t, newStore(t, small.client(t), key)) // its context has no deadline
 		if took := time.Since(start); took < lease || took > lease+poll {
 			t.Errorf("Lock took %v, want the lease of %v and one poll", took, lease)
 		}
@@ -131,11 +131,11 @@ func TestAHolderThatDiesDelaysOthersByTheLease(t *testing.T) {
 func TestLockIsWaitedForLongerThanALease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		redis := newSmall(t)
-		_, unlock := mustLock(t.Context(), t, newStore(t, redis.client(t), key))
+		small := newSmall(t)
+		_, unlock := mustLock(t.Context(), t, newStore(t, small.client(t), key))
 		time.AfterFunc(time.Minute, func() { _ = unlock() })
 		start := time.Now()
-		mustLock(t.Context(), t, newStore(t, redis.client(t), key))
+		mustLock(t.Context(), t, newStore(t, small.client(t), key))
 		if took := time.Since(start); took < time.Minute || took > time.Minute+poll {
 			t.Errorf("Lock took %v, want a minute and one poll", took)
 		}
@@ -144,16 +144,16 @@ func TestLockIsWaitedForLongerThanALease(t *testing.T) {
 
 // What happens to a lock while it is held, and how long the holder may take to notice.
 var losses = map[string]struct {
-	lose func(s *small)
+	lose func(s *smallRedis)
 	most time.Duration
 }{
-	"it is deleted":       {func(s *small) { s.Del(lockKey) }, lease/3 + poll},
-	"another one has it":  {func(s *small) { _ = s.Set(lockKey, "another") }, lease/3 + poll},
-	"Redis has no data":   {func(s *small) { s.FlushAll() }, lease/3 + poll},
-	"Redis hangs":         {func(s *small) { s.during(func(string) bool { return true }) }, lease + poll},
-	"Redis hangs often":   {func(s *small) { s.during(func(c string) bool { return strings.HasPrefix(c, "EVAL") }) }, lease + poll},
-	"Redis is down":       {func(s *small) { s.down.Store(true); s.Server().Close() }, lease + poll},
-	"Redis answers wrong": {func(s *small) { s.SetError("ERR broken") }, lease + poll},
+	"it is deleted":       {func(s *smallRedis) { s.Del(lockKey) }, lease/3 + poll},
+	"another one has it":  {func(s *smallRedis) { _ = s.Set(lockKey, "another") }, lease/3 + poll},
+	"Redis has no data":   {func(s *smallRedis) { s.FlushAll() }, lease/3 + poll},
+	"Redis hangs":         {func(s *smallRedis) { s.during(func(string) bool { return true }) }, lease + poll},
+	"Redis hangs often":   {func(s *smallRedis) { s.during(func(c string) bool { return strings.HasPrefix(c, "EVAL") }) }, lease + poll},
+	"Redis is down":       {func(s *smallRedis) { s.down.Store(true); s.Server().Close() }, lease + poll},
+	"Redis answers wrong": {func(s *smallRedis) { s.SetError("ERR broken") }, lease + poll},
 }
 
 func TestLockContextEndsWhenTheLockIsLost(t *testing.T) {
@@ -162,8 +162,8 @@ func TestLockContextEndsWhenTheLockIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				redis := newSmall(t)
-				store := newStore(t, redis.client(t), key)
+				small := newSmall(t)
+				store := newStore(t, small.client(t), key)
 				kept := session(t, "kept", time.Hour)
 				if err := store.Save(t.Context(), kept); err != nil {
 					t.Fatal(err)
@@ -173,7 +173,7 @@ func TestLockContextEndsWhenTheLockIsLost(t *testing.T) {
 				if lockCtx.Err() != nil {
 					t.Fatalf("lockCtx has ended: %v", context.Cause(lockCtx))
 				}
-				loss.lose(redis)
+				loss.lose(small)
 				lost := time.Now()
 				<-lockCtx.Done()
 				if took := time.Since(lost); took > loss.most {
@@ -192,7 +192,7 @@ func TestLockContextEndsWhenTheLockIsLost(t *testing.T) {
 				if err := unlock(); err == nil {
 					t.Error("the second unlock has another result")
 				}
-				if value, err := redis.Get(lockKey); err == nil && value != "another" && name == "another one has it" {
+				if value, err := small.Get(lockKey); err == nil && value != "another" && name == "another one has it" {
 					t.Errorf("unlock has changed the lock of another one to %q", value)
 				}
 			})
@@ -204,8 +204,8 @@ func TestLockContextEndsWhenTheLockIsLost(t *testing.T) {
 func TestNothingIsWrittenWithALockThatIsLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		redis := newSmall(t)
-		client := redis.client(t)
+		small := newSmall(t)
+		client := small.client(t)
 		store, sibling := newStore(t, client, key), newStore(t, client, key)
 		kept := session(t, "kept", time.Hour)
 		lockCtx, unlock := mustLock(t.Context(), t, store)
@@ -216,7 +216,7 @@ func TestNothingIsWrittenWithALockThatIsLost(t *testing.T) {
 				t.Errorf("with the lock: %v", err)
 			}
 		}
-		if err := redis.Set(lockKey, "another"); err != nil {
+		if err := small.Set(lockKey, "another"); err != nil {
 			t.Fatal(err)
 		}
 		for _, ctx := range []context.Context{lockCtx, within, context.WithoutCancel(lockCtx)} {
@@ -244,23 +244,23 @@ func TestNothingIsWrittenWithALockThatIsLost(t *testing.T) {
 func TestEachLockFencesItsOwnStoreOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		redis, redis2 := newSmall(t), newSmall(t)
-		client := redis.client(t)
-		first, second := newStore(t, client, key), newStore(t, client, "test:{other account}")
-		elsewhere := newStore(t, redis2.client(t), key)
+		small, second := newSmall(t), newSmall(t)
+		client := small.client(t)
+		first, other := newStore(t, client, key), newStore(t, client, "test:{other account}")
+		elsewhere := newStore(t, second.client(t), key)
 		lockCtx, unlock := mustLock(t.Context(), t, first)
-		if err := errors.Join(second.Save(lockCtx, session(t, "s", 0)), elsewhere.Save(lockCtx, session(t, "s", 0))); err != nil {
+		if err := errors.Join(other.Save(lockCtx, session(t, "s", 0)), elsewhere.Save(lockCtx, session(t, "s", 0))); err != nil {
 			t.Errorf("Save in another store: %v", err)
 		}
-		both, unlockSecond := mustLock(lockCtx, t, second)
-		if err := errors.Join(first.Save(both, session(t, "s", 0)), second.Save(both, session(t, "s", 0))); err != nil {
+		both, unlockSecond := mustLock(lockCtx, t, other)
+		if err := errors.Join(first.Save(both, session(t, "s", 0)), other.Save(both, session(t, "s", 0))); err != nil {
 			t.Errorf("Save with both locks: %v", err)
 		}
-		redis.Del(lockKey)
+		small.Del(lockKey)
 		if err := first.Save(both, session(t, "late", 0)); err == nil {
 			t.Error("Save in the first store succeeds although its lock is lost")
 		}
-		if err := second.Save(both, session(t, "s", 0)); err != nil {
+		if err := other.Save(both, session(t, "s", 0)); err != nil {
 			t.Errorf("Save in the second store: %v", err)
 		}
 		_, _ = unlockSecond(), unlock()
@@ -270,12 +270,12 @@ func TestEachLockFencesItsOwnStoreOnly(t *testing.T) {
 func TestLockSurvivesAnOutageOfAThirdOfTheLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		redis := newSmall(t)
-		lockCtx, unlock := mustLock(t.Context(), t, newStore(t, redis.client(t), key))
+		small := newSmall(t)
+		lockCtx, unlock := mustLock(t.Context(), t, newStore(t, small.client(t), key))
 		for range 10 {
-			redis.during(func(string) bool { return true })
+			small.during(func(string) bool { return true })
 			time.Sleep(lease / 3)
-			redis.heal()
+			small.heal()
 			time.Sleep(lease)
 		}
 		if lockCtx.Err() != nil {
@@ -291,8 +291,8 @@ func TestLockSurvivesAnOutageOfAThirdOfTheLease(t *testing.T) {
 func TestALockWhoseAnswerIsLostDelaysNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		redis := newSmall(t)
-		deaf := redis.client(t, func(o *goredis) { o.MaxRetries = -1; o.ReadTimeout = time.Second })
+		small := newSmall(t)
+		deaf := small.client(t, func(o *goredis) { o.MaxRetries = -1; o.ReadTimeout = time.Second })
 		deaf.AddHook(loseAnswers{})
 		for name, ctx := range map[string]func() (context.Context, context.CancelFunc){
 			"an error": func() (context.Context, context.CancelFunc) { return context.WithCancel(t.Context()) },
@@ -311,7 +311,7 @@ func TestALockWhoseAnswerIsLostDelaysNobody(t *testing.T) {
 			}
 			cancel()
 			start := time.Now()
-			_, unlock := mustLock(t.Context(), t, newStore(t, redis.client(t), key))
+			_, unlock := mustLock(t.Context(), t, newStore(t, small.client(t), key))
 			if took := time.Since(start); took > time.Second+poll {
 				t.Errorf("%s: the lock was free after %v, want a second at most", name, took)
 			}
@@ -346,9 +346,9 @@ func (loseAnswers) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func TestManyWaitersOfOneProgramAreOneForRedis(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		redis := newSmall(t)
-		_, unlock := mustLock(t.Context(), t, newStore(t, redis.client(t), key))
-		client := redis.client(t)
+		small := newSmall(t)
+		_, unlock := mustLock(t.Context(), t, newStore(t, small.client(t), key))
+		client := small.client(t)
 		var waiters sync.WaitGroup
 		var got atomic.Int64
 		for range 1000 {
@@ -368,9 +368,9 @@ func TestManyWaitersOfOneProgramAreOneForRedis(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Second)
-		before := redis.sent.Load()
+		before := small.sent.Load()
 		time.Sleep(10 * time.Second)
-		if polls := redis.sent.Load() - before; polls < 100 || polls > 1010 {
+		if polls := small.sent.Load() - before; polls < 100 || polls > 1010 {
 			t.Errorf("%d scripts in 10 s, want those of one waiter and of the holder", polls)
 		}
 		_ = unlock()
@@ -384,8 +384,8 @@ func TestManyWaitersOfOneProgramAreOneForRedis(t *testing.T) {
 func TestWaitersThatGiveUpLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		redis := newSmall(t)
-		client := redis.client(t)
+		small := newSmall(t)
+		client := small.client(t)
 		store := newStore(t, client, key)
 		_, unlock := mustLock(t.Context(), t, store)
 		var waiters sync.WaitGroup

@@ -14,7 +14,8 @@ import (
 )
 
 // within calls do, and returns when ctx ends, even if do has not returned: go-redis does not notice that a context is
-// canceled while it waits for a reply. If within does not return the result of do, it calls late (nil: nothing) after do.
+// canceled while it waits for a reply. If within does not return the result of do, it calls late after do, if it is not
+// nil.
 func within[T any](ctx context.Context, do func() (T, error), late func()) (result T, err error) {
 	if ctx.Err() != nil {
 		return result, ctx.Err() //nolint:wrapcheck // failed wraps it
@@ -46,7 +47,7 @@ func within[T any](ctx context.Context, do func() (T, error), late func()) (resu
 var firstWord = regexp.MustCompile(`^[A-Z]{2,20}\b`)
 
 // hints say what the first words of errors of Redis mean.
-var hints = map[string]string{
+var hints = map[string]string{ //nolint:gosec // no password
 	"LOADING":   ": it is starting",
 	"MISCONF":   ": it cannot write to its disk",
 	"NOAUTH":    ": the client's options need a password",
@@ -78,7 +79,9 @@ func failed(ctx context.Context, op string, err error) error {
 	if errors.As(err, &network) {
 		return fail(network)
 	}
-	for _, known := range []error{redis.ErrClosed, redis.ErrPoolTimeout, redis.ErrPoolExhausted, io.ErrUnexpectedEOF, io.EOF} {
+	for _, known := range []error{
+		redis.ErrClosed, redis.ErrPoolTimeout, redis.ErrPoolExhausted, io.ErrUnexpectedEOF, io.EOF,
+	} {
 		if errors.Is(err, known) {
 			return fail(known)
 		}
@@ -114,7 +117,8 @@ func enter(ctx context.Context, of leaseOf) (leave func(), err error) {
 	forget := func() {
 		gates.mu.Lock()
 		defer gates.mu.Unlock()
-		if g.users--; g.users == 0 {
+		g.users--
+		if g.users == 0 {
 			delete(gates.of, of)
 		}
 	}

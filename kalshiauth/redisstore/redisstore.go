@@ -124,7 +124,7 @@ var keyForm = regexp.MustCompile(`^[^{}]*\{[^{}]+\}$`)
 // New fails with [kalshiauth.ErrInvalidInput] if key does not have that form, if client or an option is nil, if an
 // encryption key does not have 32 bytes, or if client is one of go-redis without ContextTimeoutEnabled.
 func New(client redis.UniversalClient, key string, opts ...Option) (*Store, error) {
-	s := &Store{client: client, session: key + ":session", lock: key + ":lock", ciphers: func() []cipher.AEAD { return nil }}
+	s := &Store{client, key + ":session", key + ":lock", func() []cipher.AEAD { return nil }}
 	err := checkClient(client)
 	if err == nil && !keyForm.MatchString(key) {
 		err = fmt.Errorf("the key %q is not of the form prefix{hash}, such as %q", key, Key("kalshi:", "", ""))
@@ -307,7 +307,7 @@ func (s *Store) Lock(ctx context.Context) (lockCtx context.Context, unlock func(
 			return redislock.Obtain(ctx, s.client, s.lock, leaseTime, &redislock.Options{Token: token})
 		}, func() { _ = s.release(ctx, token) })
 		if err == nil {
-			lockCtx, unlock = s.hold(ctx, lock, start, leave)
+			lockCtx, unlock = s.hold(ctx, lock, start, leave) //nolint:fatcontext // once
 			return lockCtx, unlock, nil
 		}
 		if !errors.Is(err, redislock.ErrNotObtained) {
@@ -323,21 +323,25 @@ func (s *Store) Lock(ctx context.Context) (lockCtx context.Context, unlock func(
 }
 
 // hold extends the lease until the lockCtx that it returns has ended, and then releases it and calls leave.
-func (s *Store) hold(ctx context.Context, lock *redislock.Lock, start time.Time, leave func()) (context.Context, func() error) {
-	lockCtx, cancel := context.WithCancelCause(context.WithValue(ctx, leaseOf{s.client, s.lock}, lock.Token()))
+func (s *Store) hold(
+	ctx context.Context, lock *redislock.Lock, start time.Time, leave func(),
+) (lockCtx context.Context, unlock func() error) {
+	held, cancel := context.WithCancelCause(context.WithValue(ctx, leaseOf{s.client, s.lock}, lock.Token()))
 	// This timer does not wait for Redis.
-	lost := time.AfterFunc(time.Until(start.Add(leaseTime)), func() { cancel(fmt.Errorf("redisstore: %s: %w", s.lock, errLost)) })
+	lost := time.AfterFunc(time.Until(start.Add(leaseTime)), func() {
+		cancel(fmt.Errorf("redisstore: %s: %w", s.lock, errLost))
+	})
 	released := make(chan error, 1)
 	go func() {
 		defer leave()
 		ticks := time.NewTicker(extend)
 		defer ticks.Stop()
-		for lockCtx.Err() == nil {
+		for held.Err() == nil {
 			select {
-			case <-lockCtx.Done():
+			case <-held.Done():
 			case <-ticks.C:
 				start := time.Now()
-				switch err := refresh(lockCtx, lock); {
+				switch err := refresh(held, lock); {
 				case err == nil && lost.Stop():
 					lost.Reset(time.Until(start.Add(leaseTime)))
 				case errors.Is(err, redislock.ErrNotObtained):
@@ -348,7 +352,7 @@ func (s *Store) hold(ctx context.Context, lock *redislock.Lock, start time.Time,
 		lost.Stop()
 		released <- s.release(ctx, lock.Token())
 	}()
-	return lockCtx, sync.OnceValue(func() error {
+	return held, sync.OnceValue(func() error {
 		cancel(nil)
 		return <-released
 	})

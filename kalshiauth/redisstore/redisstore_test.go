@@ -24,18 +24,18 @@ const secret = "Zq7wX2pLmN" // a part of every token
 
 func encryption(letter string) []byte { return bytes.Repeat([]byte(letter), 32) }
 
-func newStore(t testing.TB, client redis.UniversalClient, key string, opts ...redisstore.Option) *redisstore.Store {
-	t.Helper()
+func newStore(tb testing.TB, client redis.UniversalClient, key string, opts ...redisstore.Option) *redisstore.Store {
+	tb.Helper()
 	store, err := redisstore.New(client, key, opts...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return store
 }
 
 // session returns a session with all fields. It has no end if lifetime is 0.
-func session(t testing.TB, token string, lifetime time.Duration) *kalshiauth.Session {
-	t.Helper()
+func session(tb testing.TB, token string, lifetime time.Duration) *kalshiauth.Session {
+	tb.Helper()
 	fields := map[string]any{
 		"version": 1, "user_id": "u-1", "access_level": "trading", "issued_at": time.Now(), "token": secret + token,
 		"cookie": "sessions=" + secret + token + "; Path=/; HttpOnly", "origin": "https://example.com:443", "email": email,
@@ -45,11 +45,11 @@ func session(t testing.TB, token string, lifetime time.Duration) *kalshiauth.Ses
 	}
 	data, err := json.Marshal(fields)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s, err := kalshiauth.ImportSession(data)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -78,7 +78,7 @@ func TestStoreInACluster(t *testing.T) {
 	}
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.addr}, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })
-	for ticks := time.Tick(10 * time.Millisecond); ; <-ticks { //nolint:staticcheck // the test ends
+	for ticks := time.Tick(10 * time.Millisecond); ; <-ticks {
 		if info, err := client.ClusterInfo(t.Context()).Result(); err == nil && strings.Contains(info, "cluster_state:ok") {
 			break
 		}
@@ -112,11 +112,11 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{shared}})
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"one": shared}})
 	sentinel := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{shared}})
-	deaf := redis.NewClient(&redis.Options{Addr: shared})
-	for _, c := range []redis.UniversalClient{cluster, ring, sentinel, deaf} {
+	plain := redis.NewClient(&redis.Options{Addr: shared})
+	for _, c := range []redis.UniversalClient{cluster, ring, sentinel, plain} {
 		t.Cleanup(func() { _ = c.Close() })
 	}
-	const key, form, context = "p{h}", "is not of the form prefix{hash}", "set ContextTimeoutEnabled"
+	const key, form, deaf = "p{h}", "is not of the form prefix{hash}", "set ContextTimeoutEnabled"
 	option := redisstore.WithEncryptionKey
 	for name, c := range map[string]struct {
 		client redis.UniversalClient
@@ -128,10 +128,10 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"a nil *redis.Client":          {(*redis.Client)(nil), key, nil, "the client is nil"},
 		"a nil *redis.ClusterClient":   {(*redis.ClusterClient)(nil), key, nil, "the client is nil"},
 		"a client that == panics on":   {incomparable{good, nil}, key, nil, "use a pointer"},
-		"a deaf client":                {deaf, key, nil, context},
-		"a deaf cluster client":        {cluster, key, nil, context},
-		"a deaf ring":                  {ring, key, nil, context},
-		"a deaf sentinel client":       {sentinel, key, nil, context},
+		"a deaf client":                {plain, key, nil, deaf},
+		"a deaf cluster client":        {cluster, key, nil, deaf},
+		"a deaf ring":                  {ring, key, nil, deaf},
+		"a deaf sentinel client":       {sentinel, key, nil, deaf},
 		"no key":                       {good, "", nil, form},
 		"a key without braces":         {good, "session", nil, form},
 		"a key without a hash":         {good, "p{}", nil, form},

@@ -31,7 +31,7 @@ func seal(ciphers []cipher.AEAD, name string, data []byte) []byte {
 	if len(ciphers) == 0 {
 		return data
 	}
-	return ciphers[0].Seal([]byte(sealed), nil, data, []byte(sealed+name))
+	return ciphers[0].Seal([]byte(sealed), nil, data, []byte(sealed+name)) //nolint:gosec // it makes a random nonce
 }
 
 // open returns what seal got.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,8 +61,8 @@ func TestMain(m *testing.M) {
 // program returns the path of a real server, or "".
 func program() string {
 	valkey, _ := exec.LookPath("valkey-server")
-	redis, _ := exec.LookPath("redis-server")
-	return cmp.Or(redis, valkey)
+	path, _ := exec.LookPath("redis-server")
+	return cmp.Or(path, valkey)
 }
 
 // A server is a real server.
@@ -91,7 +92,7 @@ func (s *server) start(folder string, options ...string) error {
 	again := s.addr != ""
 	for range 10 {
 		if !again {
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 			if err != nil {
 				return err
 			}
@@ -100,7 +101,7 @@ func (s *server) start(folder string, options ...string) error {
 		}
 		_, port, _ := net.SplitHostPort(s.addr)
 		var output bytes.Buffer
-		s.cmd = exec.Command(program(), append([]string{
+		s.cmd = exec.CommandContext(context.Background(), program(), append([]string{ //nolint:gosec // a server
 			"--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no",
 		}, options...)...)
 		s.cmd.Stdout, s.cmd.Stderr = &output, &output
@@ -134,7 +135,7 @@ func (s *server) answers() bool {
 			return false
 		case <-ticks.C:
 			info, err := client.Info(context.Background(), "server").Result()
-			if err == nil && bytes.Contains([]byte(info), []byte("process_id:"+strconv.Itoa(s.cmd.Process.Pid))) {
+			if err == nil && strings.Contains(info, "process_id:"+strconv.Itoa(s.cmd.Process.Pid)) {
 				return true // and it is this server, not another one at its port
 			}
 		}
@@ -149,19 +150,19 @@ func (s *server) kill() {
 var clients atomic.Int64
 
 // newClient returns a client for the server at addr, and closes it after the test.
-func newClient(t testing.TB, addr string, change ...func(*redis.Options)) *redis.Client {
-	t.Helper()
+func newClient(tb testing.TB, addr string, change ...func(*redis.Options)) *redis.Client {
+	tb.Helper()
 	options := &redis.Options{Addr: addr, ContextTimeoutEnabled: true}
 	for _, c := range change {
 		c(options)
 	}
 	client := redis.NewClient(options)
-	t.Cleanup(func() { _ = client.Close() })
+	tb.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
 // keyOf returns a key of this test and run.
-func keyOf(t testing.TB) string {
-	t.Helper()
-	return "test:{" + filepath.Base(t.Name()) + strconv.Itoa(os.Getpid()) + "-" + strconv.FormatInt(clients.Add(1), 10) + "}"
+func keyOf(tb testing.TB) string {
+	tb.Helper()
+	return "test:{" + filepath.Base(tb.Name()) + strconv.Itoa(os.Getpid()) + "-" + strconv.FormatInt(clients.Add(1), 10) + "}"
 }

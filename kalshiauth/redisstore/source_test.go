@@ -39,7 +39,7 @@ func TestWhatSharingCosts(t *testing.T) {
 	key := keyOf(t)
 	bot := newBot(t, fake, client, key)
 	get := func() {
-		resp, err := bot.source.HTTPClient().Get(fake.URL + "/work")
+		resp, err := bot.source.HTTPClient().Get(fake.URL + "/work") //nolint:noctx // the fake answers
 		if err != nil {
 			t.Error(err)
 			return

@@ -190,12 +190,12 @@ func newFirm(t *testing.T, redisAddr string, wrong func(worker int) time.Duratio
 		if wrong != nil {
 			w.Wrong = wrong(i)
 		}
-		f.start(w)
+		f.start(&w)
 	}
 	return f
 }
 
-func (f *firm) start(w worker) {
+func (f *firm) start(w *worker) {
 	f.t.Helper()
 	config, err := json.Marshal(w)
 	if err != nil {
@@ -235,7 +235,7 @@ func (f *firm) start(w worker) {
 }
 
 // serve answers a request at the next ending.
-func (f *firm) serve(w http.ResponseWriter, r *http.Request) {
+func (f *firm) serve(_ http.ResponseWriter, r *http.Request) {
 	source := r.Header.Get("X-Source")
 	f.mu.Lock()
 	end := f.end
