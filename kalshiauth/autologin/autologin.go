@@ -93,12 +93,12 @@ type Locker interface {
 	Lock(ctx context.Context) (lockCtx context.Context, unlock func() error, err error)
 }
 
-// noStore is the store of a source without WithStore: it is always empty.
-type noStore struct{}
+// empty is the store of a source without WithStore.
+type empty struct{}
 
-func (noStore) Load(context.Context) (*kalshiauth.Session, error) { return nil, kalshiauth.ErrNoSession }
-func (noStore) Save(context.Context, *kalshiauth.Session) error { return nil }
-func (noStore) Delete(context.Context) error                    { return nil }
+func (empty) Load(context.Context) (*kalshiauth.Session, error) { return nil, kalshiauth.ErrNoSession }
+func (empty) Save(context.Context, *kalshiauth.Session) error   { return nil }
+func (empty) Delete(context.Context) error                      { return nil }
 
 // guard calls a function of the caller's. If it panics or calls [runtime.Goexit], guard returns an error. The error
 // does not show the panic's value, which may hold a secret.

@@ -72,7 +72,7 @@ func New(client *kalshiauth.Client, credentials CredentialsFunc, opts ...Option)
 		return nil, fmt.Errorf("autologin: New: %w: a nil client, CredentialsFunc or Option", kalshiauth.ErrInvalidInput)
 	}
 	s := &state{sem: make(chan struct{}, 1), login: login{
-		client: client, credentials: credentials, store: noStore{}, log: slog.New(slog.DiscardHandler),
+		client: client, credentials: credentials, store: empty{}, log: slog.New(slog.DiscardHandler),
 		waits: waits{bucket: rate.NewLimiter(rate.Every(time.Minute), 10), failures: map[any]failure{}},
 	}}
 	s.logins, s.cancel = context.WithCancel(context.Background())

@@ -239,7 +239,7 @@ func TestALoginWhoseLockIsLostGivesWayToAnotherProcess(t *testing.T) {
 		store.lose = func(cancel context.CancelCauseFunc) {
 			time.AfterFunc(time.Second, func() {
 				cancel(errors.New("the lease has expired"))
-				_ = store.Save(context.Background(), theirs)
+				_ = store.Save(t.Context(), theirs)
 			})
 		}
 		fake.Intercept(kalshiauthtest.On("Login", kalshiauthtest.Hang()))
