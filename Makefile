@@ -19,6 +19,9 @@ export npm_config_update_notifier = false
 # Modules other than the root module. ./... does not include their packages.
 INNER_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/*/go.mod kalshiauth/internal/*/go.mod))
 
+# Those of them that users import. Each has tags of its own.
+PUBLIC_MODULES = $(patsubst %/go.mod,%,$(wildcard kalshiauth/*/go.mod))
+
 # $(call in_each_module,COMMAND) runs COMMAND in the directory of each module, up to the first failure.
 in_each_module = for dir in . $(INNER_MODULES); do (cd $$dir && $(1)) || exit 1; done
 
@@ -118,7 +121,7 @@ contract: ## run the contract checks against the fake server, and with programs 
 	bash .github/scripts/html-report.sh
 
 diff: ## show what changed for users since BASE=main; a breaking change of the document needs a new major version
-	@bash .github/scripts/api-diff.sh $(or $(BASE),main)
+	@for dir in . $(PUBLIC_MODULES); do bash .github/scripts/api-diff.sh $(or $(BASE),main) $$dir || exit 1; done
 	@bash .github/scripts/spec-diff.sh $(or $(BASE),main)
 
 # The page contains its scripts, so that no other server can change what it shows.

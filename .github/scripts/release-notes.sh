@@ -4,7 +4,8 @@
 # Prints the section of .github/CHANGELOG.md about the release TAG. It is an error if there is none, or it is empty.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-version=${1#v}
+number=${1##*/}
+version=${1%"$number"}${number#v} # with the directory of a module other than the root module
 notes=$(awk -v start="## [$version] - " '
   /^## / { inside = index($0, start) == 1 && $NF ~ /^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]$/; next }
   /^\[[^]]*\]: / { next } # the target of a link
