@@ -73,7 +73,7 @@ if [ -z "$dir" ]; then
   fi
 elif [ -z "$required" ]; then
   fail "$gomod does not require $root: require its last release"
-elif [[ $required =~ ^v0\.0\.0(-|$)|[0-9]{14}-[0-9a-f]{12}$ ]]; then
+elif [[ $required =~ ^v0\.0\.0$|[0-9]{14}-[0-9a-f]{12}$ ]]; then
   fail "$gomod requires $root $required, which is no release: release the root module, and require that version"
 elif [[ $required == *-* && $number != *-* ]]; then
   fail "$gomod requires $root $required, which is a release candidate: release the root module itself first"

@@ -25,7 +25,7 @@ go 1.25.0
 
 replace example.com/mini => ../..
 
-require example.com/mini v0.1.0 // comment
+require example.com/mini v0.1.0 // not old => new
 `)
 	r.write("kalshiauth/store/store.go", `package store
 
@@ -33,7 +33,7 @@ import "example.com/mini/kalshiauth"
 
 func Open() string { return kalshiauth.UserAgent() }
 `)
-	r.write("kalshiauth/store/internal/wire/wire.go", "package wire\n\nfunc Old() {}\n")
+	r.write("kalshiauth/store/internal/wire/wire.go", "package wire\n")
 	r.commit()
 	r.git("tag", "v0.1.0")
 	r.git("tag", "kalshiauth/store/v0.1.0")
@@ -41,7 +41,7 @@ func Open() string { return kalshiauth.UserAgent() }
 	r.replace("kalshiauth/client.go", "0.1.0", "0.1.1")
 	r.write("kalshiauth/new.go", "package kalshiauth\n\nfunc New() {}\n")
 	r.write("kalshiauth/store/new.go", "package store\n\nfunc New() {}\n")
-	r.write("kalshiauth/store/internal/wire/wire.go", "package wire\n") // users cannot import it, so this is no change
+	r.git("rm", "--quiet", "-r", "kalshiauth/store/internal") // users cannot import it, so this breaks no API
 	r.describe("0.1.1")
 	r.describe("kalshiauth/store/0.1.1")
 	r.commit()
