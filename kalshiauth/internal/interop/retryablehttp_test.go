@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,19 @@ func underneath(base http.RoundTripper) *retryablehttp.Client {
 	return c
 }
 
+// readFirst reads the body of a request before anything answers it, so that a request that is sent again needs a new one.
+func readFirst(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		whole := r.WithContext(r.Context())
+		whole.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, whole)
+	})
+}
+
 // The cases send an order with a body of each kind, through retryablehttp's own client and its standard one.
 func TestRetryablehttpAboveRetriesFailuresAndRenewsSessions(t *testing.T) {
 	t.Parallel()
@@ -75,7 +89,8 @@ func TestRetryablehttpAboveRetriesFailuresAndRenewsSessions(t *testing.T) {
 						w.WriteHeader(http.StatusCreated)
 						_, _ = io.Copy(w, r.Body)
 					}))
-					server.Intercept(kalshiauthtest.On("POST /orders", kalshiauthtest.Times(1, kalshiauthtest.Status(503))))
+					unavailable := kalshiauthtest.On("POST /orders", kalshiauthtest.Times(1, kalshiauthtest.Status(503)))
+					server.Intercept(func(next http.Handler) http.Handler { return readFirst(unavailable(next)) })
 					source := newSource(t, newClient(t, &http.Client{Transport: server.Transport()}))
 					if _, err := source.Session(t.Context()); err != nil {
 						t.Fatal(err)
@@ -99,6 +114,11 @@ func TestRetryablehttpAboveRetriesFailuresAndRenewsSessions(t *testing.T) {
 					}
 					if got := requestLog(server); got != requests {
 						t.Errorf("the requests are %s, want %s", got, requests)
+					}
+					for _, r := range server.RequestLog() {
+						if r.Operation == "POST /orders" && r.Body != order {
+							t.Errorf("a request with status %d has the body %q, want the order", r.Status, r.Body)
+						}
 					}
 				})
 			})
