@@ -122,13 +122,14 @@ func ExampleImportSession() {
 }
 
 // WithHTTPClient takes whatever the requests need: a proxy, certificates, or a transport that observes, such as that of
-// otelhttp.
+// otelhttp. The URL of ResetPasswordConfirm has the reset code: a transport that records URLs must leave it out, as
+// .github/docs/interop.md shows.
 func ExampleWithHTTPClient() {
 	server := exampleServer()
 	defer server.Close()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = http.ProxyFromEnvironment
-	observed := roundTripper(func(req *http.Request) (*http.Response, error) { // as otelhttp.NewTransport(transport)
+	observed := roundTripper(func(req *http.Request) (*http.Response, error) { // like that of otelhttp
 		fmt.Println(req.Method, req.URL.Path)
 		return transport.RoundTrip(req)
 	})

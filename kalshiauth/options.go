@@ -55,8 +55,13 @@ func option(ok bool, why string, set func(*sender)) Option {
 
 // WithHTTPClient sets the HTTP client that sends the requests. [Client] uses a copy of it: its transport, with proxies,
 // TLS and instrumentation, and its Timeout, which limits each try. The calls of [Client] do not use its cookie jar and
-// its redirect policy. Its transport must not follow redirects by itself, as the one of retryablehttp does: it would
-// send the password to the new address. The default is an [http.Client] without settings.
+// its redirect policy. The default is an [http.Client] without settings.
+//
+// The transport sees passwords, sessions and, in the URL of [Client.ResetPasswordConfirm], the reset code. A transport
+// that records URLs, such as that of otelhttp, needs a filter for these requests. The transport must not follow
+// redirects and must not retry, as that of go-retryablehttp does: it would send the password to another address, and
+// repeat calls where [WithRetries] does not. The page .github/docs/interop.md in the repository shows how to use such
+// libraries.
 func WithHTTPClient(client *http.Client) Option {
 	return option(client != nil, "WithHTTPClient: the client is nil", func(c *sender) { c.caller = *client })
 }

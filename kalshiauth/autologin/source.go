@@ -87,6 +87,9 @@ func New(client *kalshiauth.Client, credentials CredentialsFunc, opts ...Option)
 // HTTPClient returns a client for the rest of the API. It is a copy of the one from [kalshiauth.WithHTTPClient],
 // without its cookie jar, and with its transport wrapped in a [Transport], which adds the session. HTTPClient sets no
 // timeout, since a response may stream for hours: set Timeout, or give each request a context.
+//
+// Libraries for tracing, retries, recording and WebSockets can use this client or wrap its transport. There, they see
+// no password, session or reset code. The page .github/docs/interop.md in the repository shows how.
 func (s *Source) HTTPClient() *http.Client {
 	client := s.state().login.client.HTTPClient()
 	client.Transport = &Transport{Client: s.state().login.client, Source: s, Base: client.Transport}

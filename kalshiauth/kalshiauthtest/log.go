@@ -1,8 +1,10 @@
 package kalshiauthtest
 
 import (
+	"bufio"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -111,11 +113,11 @@ func (e *entry) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// answered records the first status that is not informational.
+// answered records the final status of the response, if it is the first one.
 func (e *entry) answered(status int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.request.Status == 0 && status >= 200 {
+	if e.request.Status == 0 {
 		e.request.Status = status
 	}
 }
@@ -128,7 +130,9 @@ type logged struct {
 }
 
 func (w logged) WriteHeader(status int) {
-	w.entry.answered(status)
+	if status >= 200 { // others are informational
+		w.entry.answered(status)
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -140,6 +144,15 @@ func (w logged) Write(p []byte) (int, error) {
 func (w logged) Flush() {
 	w.entry.answered(http.StatusOK)
 	_ = http.NewResponseController(w.ResponseWriter).Flush() // as http.Flusher, it has no error
+}
+
+// Hijack is for WebSocket libraries that need an [http.Hijacker]. It records the status that they send themselves.
+func (w logged) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffer, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.entry.answered(http.StatusSwitchingProtocols)
+	}
+	return conn, buffer, err //nolint:wrapcheck // it stands for the writer
 }
 
 // Unwrap is for [http.ResponseController].

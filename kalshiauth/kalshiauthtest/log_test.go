@@ -102,6 +102,34 @@ func TestRequestLogShowsNoSecret(t *testing.T) {
 	}
 }
 
+func TestAHandlerMayHijackAConnection(t *testing.T) {
+	t.Parallel()
+	srv, _ := newServer(t)
+	srv.Handle("GET /upgrade", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil { // the server does not listen
+			w.WriteHeader(http.StatusNotImplemented)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n")
+		_ = conn.Close()
+	}))
+	token := session(t, srv)
+	for want, transport := range map[int]http.RoundTripper{101: srv.Client().Transport, 501: srv.Transport()} {
+		req := newRequest(t, "GET", srv.URL+"/upgrade", nil)
+		req.Header.Set("Authorization", token)
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		requests := srv.RequestLog()
+		if logged := requests[len(requests)-1].Status; resp.StatusCode != want || logged != want {
+			t.Errorf("the answer is %d, and in the log %d, want %d", resp.StatusCode, logged, want)
+		}
+	}
+}
+
 func TestRequestLogKeepsTheLastThousand(t *testing.T) {
 	t.Parallel()
 	srv := kalshiauthtest.NewUnstartedServer()

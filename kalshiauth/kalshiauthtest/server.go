@@ -109,7 +109,8 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 // Responses stream as over a connection: once a small buffer is full, the server's writes wait for the client's reads.
 // Faults work. When a request's context ends, RoundTrip and reads of the response's body return the context's error.
 // When a fault breaks the connection, RoundTrip returns [io.EOF], or a read of the body [io.ErrUnexpectedEOF]. Read
-// each body to its end or close it, so that no goroutine leaks.
+// each body to its end or close it, so that no goroutine leaks. A handler cannot take over the connection, as those for
+// WebSockets do: use [NewServer] for them.
 //
 // The transport works in a bubble of testing/synctest, where [Delay] takes no real time.
 func (s *Server) Transport() http.RoundTripper { return memory{s.Handler(), s.closed} }
