@@ -76,7 +76,7 @@ func TestContractStopsWaitingOnAnInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(stderr.String(), "interrupted") {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "interrupted") {
 		t.Errorf("exit %d, printed %q and %q", code, stdout, stderr)
 	}
 	readReport(t, file)
@@ -107,7 +107,7 @@ func TestContractRestoresThePasswordOnAnInterrupt(t *testing.T) {
 	})
 	_ = cmd.Run()
 	showsNoSecret(t, "the output", stdout.String()+stderr.String())
-	if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(stderr.String(), "interrupted") {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "interrupted") {
 		t.Errorf("exit %d, printed %q and %q", code, stdout, stderr)
 	}
 	readReport(t, file)

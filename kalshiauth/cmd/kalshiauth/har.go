@@ -75,7 +75,7 @@ func contractHAR(ctx context.Context, cmd *cli.Command) error {
 func (c *checking) checkFiles(ctx context.Context, baseURL string, files []string) error {
 	exchanges, hosts := 0, map[string]bool{}
 	for _, file := range files {
-		data, err := c.readFile(file)
+		data, err := await(ctx, func() ([]byte, error) { return c.readFile(file) })
 		if err != nil {
 			return err
 		}

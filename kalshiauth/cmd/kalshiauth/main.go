@@ -1,7 +1,8 @@
 // Command kalshiauth calls, fakes and checks Kalshi's auth API. Run kalshiauth -h for its subcommands.
 //
 // The exit code is 0 for success, 1 for a failure, and 2 if the command could not try: because of an invalid flag or
-// argument, or because checks could not run.
+// argument, or because checks could not run. A command that a signal interrupts exits with 128 and the signal's number:
+// 130 after Ctrl-C, 143 after SIGTERM. For serve and contract proxy, these signals are the normal end.
 package main
 
 import (
@@ -10,10 +11,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v3"
 
@@ -21,7 +20,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := untilSignal(context.Background())
 	code := run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -72,6 +71,10 @@ func runCommands(
 	err := root.Run(ctx, args)
 	if err == nil {
 		return 0
+	}
+	if i, ok := interruptionOf(ctx, err); ok {
+		_, _ = fmt.Fprintln(stderr, "kalshiauth: "+i.Error())
+		return i.exitCode()
 	}
 	_, _ = fmt.Fprintln(stderr, "kalshiauth: "+strings.TrimPrefix(err.Error(), "kalshiauth: "))
 	isUsage, isStored := errors.As(err, new(usageError)), errors.As(err, new(storeError))

@@ -38,8 +38,11 @@ var functionNames = regexp.MustCompile(`^(kalshiauth|contract): (New|Run|HAR|Pro
 
 // inWords returns err without the name of a Go function.
 func inWords(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, context.Canceled):
+		return wordedError{"interrupted", err}
 	}
 	return wordedError{functionNames.ReplaceAllString(err.Error(), ""), err}
 }
