@@ -143,11 +143,11 @@ func TestAPasswordIsResetWithTheMailedCode(t *testing.T) {
 func TestEachFailureSaysWhatToDoNext(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
-	s.run(2, "", "login", "-email is missing")
+	s.run(2, "", "login", "give -email ADDRESS or set KALSHI_EMAIL")
 	s.run(2, "", "login -email "+email, "KALSHI_PASSWORD")
 	s.run(2, "x", "login -email "+email, "fewer than")
 	s.run(2, password, "login -email trader", "e-mail")
-	s.run(2, "", "reset-password", `"email" not set`)
+	s.run(2, "", "reset-password", "give -email ADDRESS or set KALSHI_EMAIL")
 	s.run(2, "code\nnew-password", "reset-password-confirm -user-id 42", "user ID")
 	s.run(2, "code\n", "reset-password-confirm -user-id 42", "KALSHI_NEW_PASSWORD")
 	for want, fault := range map[string]func(http.Handler) http.Handler{
