@@ -57,7 +57,7 @@ func accountCommands() []*cli.Command {
 		{
 			Name: "cookie", Usage: "print the session's cookie, for curl -b", Flags: accountFlags(),
 			Action:      cookie,
-			Description: "The cookie is a secret:\n\n   curl -b \"$(kalshiauth cookie)\" URL",
+			Description: "The cookie is a secret.",
 		},
 		{
 			Name: "reset-password", Usage: "request an e-mail with a link for a new password", Action: resetPassword,

@@ -204,12 +204,3 @@ func TestLogoutFailsIfTheStoredSessionCannotBeRead(t *testing.T) {
 	}
 	s.run(0, "", "logout -email "+email, "was not logged in") // the file is removed
 }
-
-func TestShellsCompleteTheCommand(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"bash", "zsh", "fish"} {
-		if code, out, stderr := runCommand(t, "completion", name); code != 0 || !strings.Contains(out, "kalshiauth") {
-			t.Errorf("%s: exit %d, %s", name, code, stderr)
-		}
-	}
-}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,10 +116,13 @@ func (a *asker) ask(ctx context.Context, question string, hidden bool, remedy st
 				_, _ = fmt.Fprintln(a.prompt)
 			}
 			line := strings.TrimRight(got.line, "\r\n")
-			if line == "" {
-				err = usageError{fmt.Errorf("%s: the answer is empty: %s", question, or(remedy, "type it"))}
+			if err := t.restore(false); err != nil {
+				return "", fmt.Errorf("the terminal: %w", err)
 			}
-			return line, cmp.Or(t.restore(false), err)
+			if line == "" {
+				return "", usageError{fmt.Errorf("%s: the answer is empty: %s", question, or(remedy, "type it"))}
+			}
+			return line, nil
 		case <-ctx.Done():
 			_, _ = fmt.Fprintln(a.prompt)
 			return "", errors.Join(context.Cause(ctx), t.restore(true))
@@ -168,7 +170,7 @@ func hide(t *terminal, hidden bool) error {
 func (a *asker) leave(ctx context.Context, t *terminal, err error, question, remedy string) error {
 	_, _ = fmt.Fprintln(a.prompt)
 	if t.interrupted(ctx) {
-		return context.Cause(ctx)
+		return context.Cause(ctx) //nolint:wrapcheck // run looks for it
 	}
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: the input ended before an answer: %s", question, or(remedy, "type it"))

@@ -19,7 +19,7 @@ func (i interruption) Error() string {
 }
 
 // Is makes an interruption a [context.Canceled], as which it ends calls.
-func (i interruption) Is(target error) bool { return target == context.Canceled } //nolint:errorlint // see errors.Is
+func (i interruption) Is(target error) bool { return target == context.Canceled }
 
 // exitCode returns the exit code by which shells know the signal.
 func (i interruption) exitCode() int {
@@ -76,6 +76,6 @@ func await[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	case r := <-results:
 		return r.value, r.err
 	case <-ctx.Done():
-		return *new(T), context.Cause(ctx)
+		return *new(T), context.Cause(ctx) //nolint:wrapcheck // run looks for it
 	}
 }

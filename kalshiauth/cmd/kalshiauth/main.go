@@ -40,34 +40,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func runCommands(
 	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lastLine *string,
 ) int {
-	root := &cli.Command{
-		Name:    "kalshiauth",
-		Usage:   "log in to Kalshi, reset passwords, and test programs that do",
-		Version: version(),
-		Description: "Exit codes: 0 done, 1 failed, 2 not tried (a wrong flag or argument).\n" +
-			"Secrets come from the environment, a terminal or standard input, never from an argument.",
-		Commands:              append(accountCommands(), demoCommand(), serveCommand(), contractCommand(lastLine)),
-		EnableShellCompletion: true,
-		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
-			cmd.Hidden = false
-			cmd.ArgValidator = func(context.Context, *cli.Command) error { return nil } // its argument is the name of a shell
-		},
-		Suggest:        true,
-		Reader:         stdin,
-		Writer:         stdout,
-		ErrWriter:      stderr,
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // errors are printed below
-		ArgValidator:   noArguments,
-		Action: func(_ context.Context, cmd *cli.Command) error {
-			_ = cli.ShowRootCommandHelp(cmd)
-			return usageError{errors.New("a subcommand is missing")}
-		},
-	}
-	_ = root.Walk(func(cmd *cli.Command) error {
-		cmd.HideHelpCommand = true
-		cmd.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
-		return nil
-	})
+	root := newRoot(lastLine)
+	root.Reader, root.Writer, root.ErrWriter = stdin, stdout, stderr
 	err := root.Run(ctx, args)
 	if err == nil {
 		return 0
@@ -89,6 +63,49 @@ func runCommands(
 		_, _ = fmt.Fprintln(stderr, hint)
 	}
 	return 1
+}
+
+// newRoot returns the command with all subcommands.
+func newRoot(lastLine *string) *cli.Command {
+	commands := accountCommands()
+	commands = append(commands, demoCommand(), serveCommand(), contractCommand(lastLine), versionCommand(), helpCommand())
+	root := &cli.Command{
+		Name:  "kalshiauth",
+		Usage: "log in to Kalshi, reset passwords, and test programs that do",
+		Description: "Exit codes: 0 done, 1 failed, 2 not tried (a wrong flag or argument), 130 or 143 interrupted.\n" +
+			"Secrets come from the environment, a terminal or standard input, never from an argument.",
+		Flags:                 []cli.Flag{&cli.BoolFlag{Name: "version", Local: true, Usage: "print the version"}},
+		Commands:              commands,
+		EnableShellCompletion: true,
+		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
+			cmd.Hidden = false
+			cmd.ArgValidator = func(context.Context, *cli.Command) error { return nil } // its argument is the name of a shell
+			setUp("kalshiauth completion", cmd)
+		},
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints errors
+		ArgValidator:   noArguments,
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Bool("version") {
+				return printVersion(cmd)
+			}
+			_ = cli.ShowRootCommandHelp(cmd)
+			return usageError{errors.New("a subcommand is missing")}
+		},
+	}
+	setUp(root.Name, root)
+	return root
+}
+
+// setUp sets what all commands have in common. name is the command's full name.
+func setUp(name string, cmd *cli.Command) {
+	cmd.HideHelpCommand = true // the root has its own
+	cmd.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+		return usageError{wrongFlag(cmd, err)}
+	}
+	addExample(name, cmd)
+	for _, sub := range cmd.Commands {
+		setUp(name+" "+sub.Name, sub)
+	}
 }
 
 // version returns the version of the module, which go install and go build record.
@@ -116,7 +133,7 @@ func (e notRunError) Unwrap() error { return e.error }
 
 func noArguments(_ context.Context, cmd *cli.Command) error {
 	if cmd.Args().Present() && cmd.Root() == cmd {
-		return usageError{fmt.Errorf("there is no subcommand %q", cmd.Args().First())}
+		return usageError{fmt.Errorf("there is no subcommand %q%s", cmd.Args().First(), didYouMean(cmd, cmd.Args().First()))}
 	}
 	if cmd.Args().Present() {
 		return usageError{fmt.Errorf("%s takes no argument %q", cmd.FullName(), cmd.Args().First())}

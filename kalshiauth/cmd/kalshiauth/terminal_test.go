@@ -3,7 +3,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -86,7 +85,7 @@ func (s *tty) read() {
 // typed types text.
 func (s *tty) typed(text string) {
 	s.t.Helper()
-	if _, err := io.WriteString(s.keys, text); err != nil {
+	if _, err := s.keys.WriteString(text); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -170,11 +169,11 @@ type question struct {
 const userID = "6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e"
 
 // questions are all that the command asks.
-func questions() map[string]question {
+func questions() map[string]*question {
 	const address, secret = "E-mail address: ", "Password of trader@example.com: "
 	given := "-email " + email
 	link := []string{"KALSHI_PASSWORD=" + password, "KALSHI_NEW_PASSWORD=" + otherPassword}
-	return map[string]question{
+	return map[string]*question{
 		"login, address":          {args: "login", asks: address},
 		"login, password":         {args: "login " + given, asks: secret, hidden: true},
 		"login, both":             {args: "login", before: [][2]string{{address, email}}, asks: secret, hidden: true},
@@ -195,7 +194,7 @@ func questions() map[string]question {
 }
 
 // ask runs the command until it asks the question.
-func (q question) ask(t *testing.T, shell string) (s *tty, pid int) {
+func (q *question) ask(t *testing.T, shell string) (s *tty, pid int) {
 	t.Helper()
 	fake := kalshiauthtest.NewServer(kalshiauthtest.WithPathPrefix("/v1"))
 	t.Cleanup(fake.Close)
@@ -211,7 +210,7 @@ func (q question) ask(t *testing.T, shell string) (s *tty, pid int) {
 }
 
 // asked waits for a question, and expects that what is typed is hidden if it is a secret.
-func (s *tty) asked(q question) {
+func (s *tty) asked(q *question) {
 	s.t.Helper()
 	s.wait(q.asks)
 	if s.echoes() == q.hidden {
@@ -220,7 +219,7 @@ func (s *tty) asked(q question) {
 }
 
 // forEachQuestion runs a test for each question and shell.
-func forEachQuestion(t *testing.T, test func(t *testing.T, q question, shell string)) {
+func forEachQuestion(t *testing.T, test func(t *testing.T, q *question, shell string)) {
 	t.Helper()
 	for name, q := range questions() {
 		for shell := range shells() {
@@ -234,7 +233,7 @@ func forEachQuestion(t *testing.T, test func(t *testing.T, q question, shell str
 
 func TestCtrlCEndsAQuestionAtOnce(t *testing.T) {
 	t.Parallel()
-	forEachQuestion(t, func(t *testing.T, q question, shell string) {
+	forEachQuestion(t, func(t *testing.T, q *question, shell string) {
 		t.Helper()
 		s, _ := q.ask(t, shell)
 		s.typed("\x03")
@@ -245,7 +244,7 @@ func TestCtrlCEndsAQuestionAtOnce(t *testing.T) {
 
 func TestASignalEndsAQuestionAtOnce(t *testing.T) {
 	t.Parallel()
-	forEachQuestion(t, func(t *testing.T, q question, shell string) {
+	forEachQuestion(t, func(t *testing.T, q *question, shell string) {
 		t.Helper()
 		s, pid := q.ask(t, shell)
 		for signal, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGHUP: 129, syscall.SIGQUIT: 131} {
@@ -261,7 +260,7 @@ func TestASignalEndsAQuestionAtOnce(t *testing.T) {
 
 func TestTheEndOfTheInputIsAnErrorWithASentence(t *testing.T) {
 	t.Parallel()
-	forEachQuestion(t, func(t *testing.T, q question, shell string) {
+	forEachQuestion(t, func(t *testing.T, q *question, shell string) {
 		t.Helper()
 		s, _ := q.ask(t, shell)
 		s.typed("\x04")
@@ -272,7 +271,7 @@ func TestTheEndOfTheInputIsAnErrorWithASentence(t *testing.T) {
 
 func TestAStoppedQuestionIsAskedAgain(t *testing.T) {
 	t.Parallel()
-	forEachQuestion(t, func(t *testing.T, q question, shell string) {
+	forEachQuestion(t, func(t *testing.T, q *question, shell string) {
 		t.Helper()
 		s, pid := q.ask(t, shell)
 		for range 2 {
@@ -289,7 +288,7 @@ func TestAStoppedQuestionIsAskedAgain(t *testing.T) {
 }
 
 // stoppedAndGoesOn expects that the command stops with the terminal as it was, and asks again when it goes on.
-func (s *tty) stoppedAndGoesOn(q question, how string) {
+func (s *tty) stoppedAndGoesOn(q *question, how string) {
 	s.t.Helper()
 	s.wait("Stopped")
 	s.wait("> ")
@@ -354,7 +353,7 @@ func TestAQuestionThatCannotStopStaysHidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), built, "login", "-email", email, "-base-url", "http://127.0.0.1:1") //nolint:gosec // ours
+	cmd := exec.CommandContext(t.Context(), built, "login", "-email", email, "-base-url", "http://127.0.0.1:1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = dev, dev, dev
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {

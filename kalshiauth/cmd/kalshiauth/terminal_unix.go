@@ -37,11 +37,10 @@ func (t *terminal) hideInput() error {
 // restore sets the terminal as it was. If discard is true, the program that reads next gets nothing of a line that was
 // typed halfway.
 func (t *terminal) restore(discard bool) error {
-	request := uint(setTermios)
 	if discard {
-		request = setTermiosDiscard
+		return unix.IoctlSetTermios(t.fd, setTermiosDiscard, &t.was) //nolint:wrapcheck // the caller does
 	}
-	return unix.IoctlSetTermios(t.fd, request, &t.was) //nolint:wrapcheck // the caller does
+	return unix.IoctlSetTermios(t.fd, setTermios, &t.was) //nolint:wrapcheck // the caller does
 }
 
 // interrupted reports whether the end of the input was a signal. Here, a signal does not end the input.
@@ -65,11 +64,13 @@ func whatToDo(s os.Signal) effect {
 	return toEnd
 }
 
-// stopProcess stops the process, as Ctrl-Z does, and returns when it goes on. It returns at once in the process group of
-// the session's leader, where there is no shell that could continue it. The kernel does not stop such a process, either.
+// stopProcess stops the process, as Ctrl-Z does, and returns when it goes on. In the process group of the session's
+// leader, it returns at once: there is no shell that could continue the process, which Ctrl-Z would not stop, either.
 // The signal is SIGSTOP, because Go keeps its handler of SIGTSTP once a program was notified.
 func stopProcess() {
-	if session, err := unix.Getsid(0); err == nil && session != unix.Getpgrp() {
+	session, err := unix.Getsid(0)
+	group, err2 := unix.Getpgid(0)
+	if err == nil && err2 == nil && session != group {
 		raiseStop()
 	}
 }
