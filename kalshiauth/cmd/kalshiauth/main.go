@@ -42,7 +42,7 @@ func runCommands(
 ) int {
 	root := newRoot(lastLine)
 	root.Reader, root.Writer, root.ErrWriter = stdin, stdout, stderr
-	err := root.Run(ctx, args)
+	err := root.Run(withLastWord(ctx, args), args)
 	if err == nil {
 		return 0
 	}
@@ -74,16 +74,12 @@ func newRoot(lastLine *string) *cli.Command {
 		Usage: "log in to Kalshi, reset passwords, and test programs that do",
 		Description: "Exit codes: 0 done, 1 failed, 2 not tried (a wrong flag or argument), 130 or 143 interrupted.\n" +
 			"Secrets come from the environment, a terminal or standard input, never from an argument.",
-		Flags:                 []cli.Flag{&cli.BoolFlag{Name: "version", Local: true, Usage: "print the version"}},
-		Commands:              commands,
-		EnableShellCompletion: true,
-		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
-			cmd.Hidden = false
-			cmd.ArgValidator = func(context.Context, *cli.Command) error { return nil } // its argument is the name of a shell
-			setUp("kalshiauth completion", cmd)
-		},
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints errors
-		ArgValidator:   noArguments,
+		Flags:                           []cli.Flag{&cli.BoolFlag{Name: "version", Local: true, Usage: "print the version"}},
+		Commands:                        commands,
+		EnableShellCompletion:           true,
+		ConfigureShellCompletionCommand: configureCompletion,
+		ExitErrHandler:                  func(context.Context, *cli.Command, error) {}, // run prints errors
+		ArgValidator:                    noArguments,
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Bool("version") {
 				return printVersion(cmd)
@@ -99,6 +95,7 @@ func newRoot(lastLine *string) *cli.Command {
 // setUp sets what all commands have in common. name is the command's full name.
 func setUp(name string, cmd *cli.Command) {
 	cmd.HideHelpCommand = true // the root has its own
+	cmd.ShellComplete = complete
 	cmd.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 		return usageError{wrongFlag(cmd, err)}
 	}
