@@ -86,7 +86,8 @@ type account struct {
 }
 
 func newClient(cmd *cli.Command) (*kalshiauth.Client, error) {
-	return newClientAt("base-url", cmd.String("base-url"), cmd.Bool("insecure-http"))
+	baseURL := cmd.String("base-url")
+	return newClientAt("base-url", baseURL, cmd.Bool("insecure-http"), traceOptions(cmd, baseURL)...)
 }
 
 // newAccount returns the account of the flags, or else the only one that is logged in.

@@ -47,7 +47,7 @@ func demo(ctx context.Context, cmd *cli.Command) error {
 	w := walk{out: root.Writer}
 	if baseURL := cmd.String("base-url"); baseURL != "" {
 		ask := newAsker(cmd)
-		client, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL))
+		client, err := kalshiauth.New(append(traceOptions(cmd, baseURL), kalshiauth.WithBaseURL(baseURL))...)
 		if err != nil {
 			return usageError{err}
 		}
@@ -72,7 +72,7 @@ func demo(ctx context.Context, cmd *cli.Command) error {
 		mail := fake.Outbox()[0]
 		return mail.Code, mail.UserID, nil
 	}
-	client, err := kalshiauth.New(kalshiauth.WithBaseURL(fake.URL))
+	client, err := kalshiauth.New(append(traceOptions(cmd, fake.URL), kalshiauth.WithBaseURL(fake.URL))...)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}

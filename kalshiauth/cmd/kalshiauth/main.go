@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -98,6 +99,9 @@ func setUp(name string, cmd *cli.Command) {
 	cmd.ShellComplete = complete
 	cmd.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 		return usageError{wrongFlag(cmd, err)}
+	}
+	if slices.Contains(traced, name) {
+		cmd.Flags = append(cmd.Flags, traceFlag())
 	}
 	addExample(name, cmd)
 	for _, sub := range cmd.Commands {

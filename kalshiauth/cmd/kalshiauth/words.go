@@ -11,8 +11,10 @@ import (
 )
 
 // newClientAt returns a client of a server. Its errors name the flags, and are usage errors.
-func newClientAt(flag, baseURL string, insecureHTTP bool) (*kalshiauth.Client, error) {
-	opts := []kalshiauth.Option{kalshiauth.WithBaseURL(baseURL), kalshiauth.WithUserAgent("kalshiauth")}
+func newClientAt(
+	flag, baseURL string, insecureHTTP bool, more ...kalshiauth.Option,
+) (*kalshiauth.Client, error) {
+	opts := append([]kalshiauth.Option{kalshiauth.WithBaseURL(baseURL), kalshiauth.WithUserAgent("kalshiauth")}, more...)
 	if insecureHTTP {
 		opts = append(opts, kalshiauth.WithInsecureHTTP())
 	}
