@@ -48,10 +48,10 @@ func runCommands(
 		return 0
 	}
 	if i, ok := interruptionOf(ctx, err); ok {
-		_, _ = fmt.Fprintln(stderr, "kalshiauth: "+i.Error())
+		_, _ = fmt.Fprintln(stderr, red(stderr, "kalshiauth:")+" "+i.Error())
 		return i.exitCode()
 	}
-	_, _ = fmt.Fprintln(stderr, "kalshiauth: "+strings.TrimPrefix(err.Error(), "kalshiauth: "))
+	_, _ = fmt.Fprintln(stderr, red(stderr, "kalshiauth:")+" "+strings.TrimPrefix(err.Error(), "kalshiauth: "))
 	isUsage, isStored := errors.As(err, new(usageError)), errors.As(err, new(storeError))
 	if isUsage || errors.Is(err, kalshiauth.ErrInvalidInput) && !isStored { // a malformed session is ErrInvalidInput, too
 		_, _ = fmt.Fprintln(stderr, "Run it with -h for help.")

@@ -50,7 +50,7 @@ func openTTY(t *testing.T, shell string, env ...string) *tty {
 	cmd := exec.CommandContext(t.Context(), shell, shells()[shell]...) //nolint:gosec // a shell of the test
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = dev, dev, dev
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	cmd.Env = append(os.Environ(), "PS1=> ", "ENV=", "HISTFILE=/dev/null", "TERM=xterm", "KALSHIAUTH="+built)
+	cmd.Env = append(os.Environ(), "PS1=> ", "ENV=", "HISTFILE=/dev/null", "TERM=xterm", "NO_COLOR=1", "KALSHIAUTH="+built)
 	cmd.Env = append(cmd.Env, env...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -356,6 +356,7 @@ func TestAQuestionThatCannotStopStaysHidden(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), built, "login", "-email", email, "-base-url", "http://127.0.0.1:1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = dev, dev, dev
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -368,4 +369,21 @@ func TestAQuestionThatCannotStopStaysHidden(t *testing.T) {
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 1 || strings.Contains(s.all(), password) {
 		t.Errorf("%v, printed %q", err, s.all())
 	}
+}
+
+func TestErrorsAreRedOnATerminalOnly(t *testing.T) {
+	t.Parallel()
+	const plain, red = "kalshiauth: there is no subcommand", "\x1b[31mkalshiauth:\x1b[0m there is no subcommand"
+	for _, c := range []struct{ env, args, want string }{
+		{"NO_COLOR=", "dance", red},
+		{"NO_COLOR=1", "dance", plain},
+		{"NO_COLOR=", "dance 2>&1 | cat", plain},
+	} {
+		s := openTTY(t, "dash", c.env)
+		s.start(c.args)
+		s.wait(c.want)
+	}
+	s := openTTY(t, "dash", "NO_COLOR=", "TERM=dumb")
+	s.start("dance")
+	s.wait(plain)
 }

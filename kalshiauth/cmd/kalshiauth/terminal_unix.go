@@ -74,3 +74,6 @@ func stopProcess() {
 		raiseStop()
 	}
 }
+
+// showsColors reports whether a terminal knows escape sequences.
+func showsColors(*os.File) bool { return true }

@@ -49,3 +49,10 @@ func (*terminal) interrupted(ctx context.Context) bool {
 func notifyPrompt(chan<- os.Signal) {}
 func whatToDo(os.Signal) effect     { return toEnd }
 func stopProcess()                  {}
+
+// showsColors reports whether a terminal knows escape sequences.
+func showsColors(file *os.File) bool {
+	var mode uint32
+	err := windows.GetConsoleMode(windows.Handle(file.Fd()), &mode)
+	return err == nil && mode&windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0
+}
