@@ -89,7 +89,7 @@ func (a *asker) ask(ctx context.Context, question string, hidden bool, remedy st
 	if err != nil {
 		return "", fmt.Errorf("the terminal: %w", err)
 	}
-	signals := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 8) // or a stop could hide that the process goes on
 	notifyPrompt(signals)
 	defer signal.Stop(signals)
 

@@ -287,6 +287,19 @@ func TestAStoppedQuestionIsAskedAgain(t *testing.T) {
 	})
 }
 
+// No process can act on SIGSTOP. bash then turns the echo on.
+func TestAQuestionIsHiddenAgainAfterAStopThatItCouldNotSee(t *testing.T) {
+	t.Parallel()
+	q := questions()["login, password"]
+	s, pid := q.ask(t, "bash")
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	s.stoppedAndGoesOn(q, "SIGSTOP")
+	s.typed("\x03")
+	s.ended(130, "Ctrl-C after SIGSTOP")
+}
+
 // stoppedAndGoesOn expects that the command stops with the terminal as it was, and asks again when it goes on.
 func (s *tty) stoppedAndGoesOn(q *question, how string) {
 	s.t.Helper()
