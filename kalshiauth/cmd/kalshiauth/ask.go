@@ -135,8 +135,9 @@ func (a *asker) ask(ctx context.Context, question string, hidden bool, remedy st
 				if err := t.restore(true); err != nil {
 					return "", err
 				}
-				stopProcess()
-				err = hide(t, hidden) // in case that it did not stop; otherwise, toGoOn is next
+				if !stopProcess() {
+					err = a.show(t, question, hidden)
+				} // otherwise, toGoOn is next
 			case toGoOn:
 				err = a.show(t, question, hidden)
 			}

@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
@@ -362,6 +363,9 @@ func TestAnEmptyAnswerIsAWrongCall(t *testing.T) {
 // Without a shell above it, nobody could continue a process that stops. The kernel does not let it stop.
 func TestAQuestionThatCannotStopStaysHidden(t *testing.T) {
 	t.Parallel()
+	stops := make(chan os.Signal, 1)
+	signal.Notify(stops, syscall.SIGTSTP) // or the command could inherit that it is ignored
+	t.Cleanup(func() { signal.Stop(stops) })
 	keys, dev, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -377,7 +381,9 @@ func TestAQuestionThatCannotStopStaysHidden(t *testing.T) {
 	t.Cleanup(func() { _, _ = dev.Close(), keys.Close() })
 	go s.read()
 	s.wait("Password of trader@example.com: ")
-	s.typed("\x1a\x1a" + password + "\n")
+	s.typed("\x1a")
+	s.wait("Password of trader@example.com: ")
+	s.typed(password + "\n")
 	s.wait("kalshiauth: ")
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 1 || strings.Contains(s.all(), password) {
 		t.Errorf("%v, printed %q", err, s.all())

@@ -64,15 +64,17 @@ func whatToDo(s os.Signal) effect {
 	return toEnd
 }
 
-// stopProcess stops the process, as Ctrl-Z does, and returns when it goes on. In the process group of the session's
-// leader, it returns at once: there is no shell that could continue the process, which Ctrl-Z would not stop, either.
+// stopProcess stops the process, as Ctrl-Z does, and returns true when it goes on. In the process group of the
+// session's leader, it returns false. Ctrl-Z does not stop a process there, either: no shell could continue it.
 // The signal is SIGSTOP, because Go keeps its handler of SIGTSTP once a program was notified.
-func stopProcess() {
+func stopProcess() bool {
 	session, err := unix.Getsid(0)
 	group, err2 := unix.Getpgid(0)
-	if err == nil && err2 == nil && session != group {
-		raiseStop()
+	if err != nil || err2 != nil || session == group {
+		return false
 	}
+	raiseStop()
+	return true
 }
 
 // showsColors reports whether a terminal knows escape sequences.

@@ -48,7 +48,7 @@ func (*terminal) interrupted(ctx context.Context) bool {
 // There is no job control.
 func notifyPrompt(chan<- os.Signal) {}
 func whatToDo(os.Signal) effect     { return toEnd }
-func stopProcess()                  {}
+func stopProcess() bool             { return false }
 
 // showsColors reports whether a terminal knows escape sequences.
 func showsColors(file *os.File) bool {

@@ -36,8 +36,8 @@ func traceFlag() cli.Flag {
 
 // shownHeaders are the headers whose values a trace shows, besides those that the document has for errors.
 var shownHeaders = []string{
-	"Accept", "Accept-Encoding", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Date",
-	"Retry-After", "Server", "User-Agent", "Via", "X-Request-Id",
+	"Accept", "Accept-Encoding", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Type",
+	"Date", "Retry-After", "Server", "User-Agent", "Via", "X-Request-Id",
 }
 
 // secretVariables hold secrets that a server could send back.

@@ -19,6 +19,9 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/kalshiauthtest"
 )
 
+// unknownSecret is in a header of an answer, and nowhere else.
+const unknownSecret = "a-secret-that-never-passed"
+
 // An echo is a server that sends back everything secret, in headers that a trace shows. It keeps the secrets.
 type echo struct {
 	fake *kalshiauthtest.Server
@@ -54,6 +57,7 @@ func (e *echo) intercept(next http.Handler) http.Handler {
 		}
 		maps.Copy(w.Header(), answer.Header())
 		w.Header().Set("Location", r.URL.String())
+		w.Header().Set("X-Session-Key", unknownSecret)
 		for _, secret := range secrets {
 			if len(secret) < 4 {
 				continue
@@ -77,6 +81,9 @@ func (e *echo) showNone(t *testing.T, what, text string, least int) {
 	defer e.mu.Unlock()
 	if len(e.secrets) < least {
 		t.Errorf("%s: %d secrets passed, want %d", what, len(e.secrets), least)
+	}
+	if strings.Contains(text, unknownSecret) {
+		t.Errorf("%s: the trace shows a header that it does not know: %s", what, text)
 	}
 	for secret := range e.secrets {
 		if strings.Contains(text, secret) {
@@ -121,6 +128,22 @@ func TestATraceShowsRequestsAndAnswersWithoutSecrets(t *testing.T) {
 	trace(mail.Code+"\n"+password+"\n", "reset-password-confirm -user-id "+mail.UserID+" -v",
 		"> PUT "+e.fake.URL+"/passwords/reset/[redacted]/confirm\n")
 	e.showNone(t, "all", "", 8)
+}
+
+func TestATraceHidesATokenThatOnlyTheBodyHas(t *testing.T) {
+	t.Parallel()
+	const token = "a-token-without-a-cookie"
+	server := listen(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Request-Id", token)
+		_, _ = io.WriteString(w, `{"user_id":"6d7d8a3b-9c0f-4a43-9d0c-0a5e3f3c6b1e","token":"`+token+`","access_level":"x"}`)
+	}), (*httptest.Server).Start)
+	var out, errOut bytes.Buffer
+	args := []string{"kalshiauth", "login", "-email", email, "-v", "-base-url", server.URL}
+	code := run(t.Context(), args, strings.NewReader(password), &out, &errOut)
+	if code != 0 || strings.Contains(errOut.String(), token) || !strings.Contains(errOut.String(), "< X-Request-Id: [redacted]") {
+		t.Errorf("exit %d, printed %q", code, errOut.String())
+	}
 }
 
 func TestATraceOfTheContractShowsNoSecret(t *testing.T) {
