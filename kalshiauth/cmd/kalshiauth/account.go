@@ -57,12 +57,12 @@ func accountCommands() []*cli.Command {
 		{
 			Name: "cookie", Usage: "print the session's cookie, for curl -b", Flags: accountFlags(),
 			Action:      cookie,
-			Description: "The cookie is a secret:\n\n   curl -b \"$(kalshiauth cookie)\" URL",
+			Description: "The cookie is a secret.",
 		},
 		{
 			Name: "reset-password", Usage: "request an e-mail with a link for a new password", Action: resetPassword,
 			Flags: append(serverFlags(), &cli.StringFlag{
-				Name: "email", Usage: "`ADDRESS` of the account", Required: true, Sources: cli.EnvVars("KALSHI_EMAIL"),
+				Name: "email", Usage: "`ADDRESS` of the account", Sources: cli.EnvVars("KALSHI_EMAIL"),
 			}),
 		},
 		{
@@ -86,7 +86,8 @@ type account struct {
 }
 
 func newClient(cmd *cli.Command) (*kalshiauth.Client, error) {
-	return newClientAt("base-url", cmd.String("base-url"), cmd.Bool("insecure-http"))
+	baseURL := cmd.String("base-url")
+	return newClientAt("base-url", baseURL, cmd.Bool("insecure-http"), traceOptions(cmd, baseURL)...)
 }
 
 // newAccount returns the account of the flags, or else the only one that is logged in.
@@ -137,14 +138,15 @@ func onlyAccount(folder, baseURL string) (string, error) {
 }
 
 func login(ctx context.Context, cmd *cli.Command) error {
-	if cmd.String("email") == "" {
-		return usageError{errors.New("-email is missing")}
+	ask := newAsker(cmd)
+	if _, err := ask.email(ctx, cmd); err != nil {
+		return err
 	}
 	a, err := newAccount(cmd)
 	if err != nil {
 		return err
 	}
-	password, err := newAsker(cmd).secret("KALSHI_PASSWORD", "Password of "+cmd.String("email"))
+	password, err := ask.secret(ctx, "KALSHI_PASSWORD", "Password of "+cmd.String("email"))
 	if err != nil {
 		return err
 	}
@@ -213,6 +215,9 @@ func resetPassword(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	if _, err := newAsker(cmd).email(ctx, cmd); err != nil {
+		return err
+	}
 	if err := client.ResetPassword(ctx, cmd.String("email")); err != nil {
 		return err
 	}
@@ -226,11 +231,11 @@ func resetPasswordConfirm(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	ask := newAsker(cmd)
-	code, err := ask.secret("KALSHI_RESET_CODE", "Code from the mailed link")
+	code, err := ask.secret(ctx, "KALSHI_RESET_CODE", "Code from the mailed link")
 	if err != nil {
 		return err
 	}
-	password, err := ask.secret("KALSHI_NEW_PASSWORD", "New password")
+	password, err := ask.secret(ctx, "KALSHI_NEW_PASSWORD", "New password")
 	if err != nil {
 		return err
 	}

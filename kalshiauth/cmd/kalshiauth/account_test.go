@@ -143,11 +143,11 @@ func TestAPasswordIsResetWithTheMailedCode(t *testing.T) {
 func TestEachFailureSaysWhatToDoNext(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
-	s.run(2, "", "login", "-email is missing")
+	s.run(2, "", "login", "give -email ADDRESS or set KALSHI_EMAIL")
 	s.run(2, "", "login -email "+email, "KALSHI_PASSWORD")
 	s.run(2, "x", "login -email "+email, "fewer than")
 	s.run(2, password, "login -email trader", "e-mail")
-	s.run(2, "", "reset-password", `"email" not set`)
+	s.run(2, "", "reset-password", "give -email ADDRESS or set KALSHI_EMAIL")
 	s.run(2, "code\nnew-password", "reset-password-confirm -user-id 42", "user ID")
 	s.run(2, "code\n", "reset-password-confirm -user-id 42", "KALSHI_NEW_PASSWORD")
 	for want, fault := range map[string]func(http.Handler) http.Handler{
@@ -203,13 +203,4 @@ func TestLogoutFailsIfTheStoredSessionCannotBeRead(t *testing.T) {
 		t.Errorf("%d sessions are alive", s.fake.Sessions())
 	}
 	s.run(0, "", "logout -email "+email, "was not logged in") // the file is removed
-}
-
-func TestShellsCompleteTheCommand(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"bash", "zsh", "fish"} {
-		if code, out, stderr := runCommand(t, "completion", name); code != 0 || !strings.Contains(out, "kalshiauth") {
-			t.Errorf("%s: exit %d, %s", name, code, stderr)
-		}
-	}
 }

@@ -56,13 +56,17 @@ func (c *checking) against(baseURL string) error {
 // add prints a violation as one line.
 func (c *checking) add(v contract.Violation) { //nolint:gocritic // contract.New wants this signature
 	c.violations.Add(1)
-	line := strings.Map(func(r rune) rune {
+	_, _ = fmt.Fprintln(c.print, oneLine(v.String()))
+}
+
+// oneLine replaces the control characters of a text.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
-	}, v.String())
-	_, _ = fmt.Fprintln(c.print, line)
+	}, text)
 }
 
 // finish writes the reports. err is why not everything could be checked, or nil.

@@ -39,8 +39,7 @@ func contractRunCommand(lastLine *string) *cli.Command {
 			"It permits the account's password to be changed a few times. At the end, the first password is restored. If\n" +
 			"that fails, the last line on standard error shows the password that the account has now.\n\n" +
 			"The reset code command is run by the shell after each reset, with the address in KALSHI_EMAIL. It waits for\n" +
-			"the mail and prints the code and the user ID of its link, with a space between them.\n\n" +
-			"Example: kalshiauth contract -base-url http://127.0.0.1:8080/v1 -wait 30s -report text -report html=report.html",
+			"the mail and prints the code and the user ID of its link, with a space between them.",
 		Flags:                     contractRunFlags(),
 		DisableSliceFlagSeparator: true, // a header may have a comma
 		ArgValidator:              noSubcommand,
@@ -58,7 +57,8 @@ func noSubcommand(_ context.Context, cmd *cli.Command) error {
 		return nil
 	}
 	return usageError{fmt.Errorf("contract has no subcommand %q, and contract run takes no argument: "+
-		"kalshiauth contract -h lists the subcommands", cmd.Args().First())}
+		"kalshiauth contract -h lists the subcommands%s", cmd.Args().First(),
+		didYouMean(cmd.Lineage()[1], cmd.Args().First()))}
 }
 
 func contractRunFlags() []cli.Flag {

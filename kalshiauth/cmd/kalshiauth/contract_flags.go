@@ -129,15 +129,16 @@ func parseHeaders(lines []string) (http.Header, error) {
 }
 
 // newHTTPClient returns a client with the certificates of the flags, which adds headers to each request.
-func newHTTPClient(cmd *cli.Command, headers http.Header) (*http.Client, error) {
+func newHTTPClient(cmd *cli.Command, baseURL string, headers http.Header) (*http.Client, error) {
 	transport, err := newTransport(cmd)
 	if err != nil {
 		return nil, err
 	}
+	traced := trace(cmd, baseURL, transport, slices.Concat(slices.Collect(maps.Values(headers))...)...)
 	if len(headers) == 0 {
-		return &http.Client{Transport: transport}, nil
+		return &http.Client{Transport: traced}, nil
 	}
-	return &http.Client{Transport: headerTransport{transport, headers}}, nil
+	return &http.Client{Transport: headerTransport{traced, headers}}, nil
 }
 
 // newTransport returns a transport with the certificates of the flags.

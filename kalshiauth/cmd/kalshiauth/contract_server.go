@@ -45,7 +45,7 @@ func (s *server) waitFor(ctx context.Context, limit time.Duration) error {
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return fmt.Errorf("no server answered at %s within -wait %s: %w", s.target.BaseURL, limit, last)
 			}
-			return fmt.Errorf("-wait ended: %w", ctx.Err())
+			return inWords(ctx.Err())
 		case <-time.After(pause):
 		}
 	}
@@ -84,8 +84,6 @@ func (s *server) hint(err error) string {
 	}
 	refused := (*net.OpError)(nil)
 	switch {
-	case errors.Is(err, context.Canceled):
-		return "It was interrupted."
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "The server speaks http, and the base URL is one of https: check the scheme and the port of -base-url."
 	case errors.As(err, new(*tls.CertificateVerificationError)):

@@ -76,7 +76,7 @@ func TestContractStopsWaitingOnAnInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(stderr.String(), "interrupted") {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "interrupted") {
 		t.Errorf("exit %d, printed %q and %q", code, stdout, stderr)
 	}
 	readReport(t, file)
@@ -91,14 +91,14 @@ func TestContractRestoresThePasswordOnAnInterrupt(t *testing.T) {
 		env:  []string{"KALSHI_PASSWORD=" + password},
 	}
 	cmd, stdout, stderr := c.command(t)
-	interrupted := false // Run sends one request at a time
+	var interrupted atomic.Bool
 	fake.Intercept(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			next.ServeHTTP(w, r)
-			if r.Method != http.MethodPut || interrupted || logIn(r.Context(), t, fake.URL) == nil {
+			if r.Method != http.MethodPut || interrupted.Load() || logIn(r.Context(), t, fake.URL) == nil {
 				return
 			}
-			interrupted = true // the account has another password now
+			interrupted.Store(true) // the account has another password now
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Error(err)
 			}
@@ -107,12 +107,12 @@ func TestContractRestoresThePasswordOnAnInterrupt(t *testing.T) {
 	})
 	_ = cmd.Run()
 	showsNoSecret(t, "the output", stdout.String()+stderr.String())
-	if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(stderr.String(), "interrupted") {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "interrupted") {
 		t.Errorf("exit %d, printed %q and %q", code, stdout, stderr)
 	}
 	readReport(t, file)
-	if err := logIn(t.Context(), t, fake.URL); err != nil || !interrupted {
-		t.Errorf("interrupted: %v; then: %v", interrupted, err)
+	if err := logIn(t.Context(), t, fake.URL); err != nil || !interrupted.Load() {
+		t.Errorf("interrupted: %v; then: %v", interrupted.Load(), err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -97,7 +98,7 @@ func (s *server) useReal(cmd *cli.Command) error {
 	for _, values := range headers {
 		s.secrets = append(s.secrets, values...)
 	}
-	s.target.HTTPClient, err = newHTTPClient(cmd, headers)
+	s.target.HTTPClient, err = newHTTPClient(cmd, s.target.BaseURL, headers)
 	return err
 }
 
@@ -154,6 +155,9 @@ func (s *server) useFake(cmd *cli.Command) error {
 	}
 	fake := kalshiauthtest.NewServer(opts...)
 	s.close, s.target.BaseURL = fake.Close, fake.URL
+	if cmd.Bool("v") {
+		s.target.HTTPClient = &http.Client{Transport: trace(cmd, fake.URL, nil)}
+	}
 	s.target.Credentials = kalshiauth.Credentials{Email: "trader@example.com", Password: rand.Text()}
 	s.target.Other = kalshiauth.Credentials{Email: "other@example.com", Password: rand.Text()}
 	for _, c := range []kalshiauth.Credentials{s.target.Credentials, s.target.Other} {

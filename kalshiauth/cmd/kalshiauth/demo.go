@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -48,16 +46,19 @@ func demo(ctx context.Context, cmd *cli.Command) error {
 	root := cmd.Root()
 	w := walk{out: root.Writer}
 	if baseURL := cmd.String("base-url"); baseURL != "" {
-		w.creds = kalshiauth.Credentials{Email: cmd.String("email"), Password: os.Getenv("KALSHI_PASSWORD")}
-		if w.creds.Email == "" || w.creds.Password == "" {
-			return usageError{errors.New("with -base-url, the demo needs -email and the variable KALSHI_PASSWORD")}
-		}
-		w.newPassword = os.Getenv("KALSHI_NEW_PASSWORD")
-		w.mailed = func(context.Context) (string, string, error) { return askLink(root.Reader, root.ErrWriter) }
-		client, err := kalshiauth.New(kalshiauth.WithBaseURL(baseURL))
+		ask := newAsker(cmd)
+		client, err := kalshiauth.New(append(traceOptions(cmd, baseURL), kalshiauth.WithBaseURL(baseURL))...)
 		if err != nil {
 			return usageError{err}
 		}
+		if w.creds.Email, err = ask.email(ctx, cmd); err != nil {
+			return err
+		}
+		if w.creds.Password, err = ask.secret(ctx, "KALSHI_PASSWORD", "Password of "+w.creds.Email); err != nil {
+			return err
+		}
+		w.newPassword = os.Getenv("KALSHI_NEW_PASSWORD")
+		w.mailed = ask.link
 		w.client = client
 		return w.run(ctx)
 	}
@@ -71,7 +72,7 @@ func demo(ctx context.Context, cmd *cli.Command) error {
 		mail := fake.Outbox()[0]
 		return mail.Code, mail.UserID, nil
 	}
-	client, err := kalshiauth.New(kalshiauth.WithBaseURL(fake.URL))
+	client, err := kalshiauth.New(append(traceOptions(cmd, fake.URL), kalshiauth.WithBaseURL(fake.URL))...)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -149,14 +150,16 @@ func isRefusal(err error) bool {
 		errors.Is(err, kalshiauth.ErrBadRequest)
 }
 
-// askLink reads the code and the user ID from one line: the code, a space, and the user ID.
-func askLink(in io.Reader, prompt io.Writer) (code, userID string, err error) {
-	_, _ = fmt.Fprint(prompt, "The code and the user_id from the mailed link, with a space between them: ")
-	line, err := bufio.NewReader(in).ReadString('\n')
+// link reads the code and the user ID of a mailed link from one line: the code, a space, and the user ID.
+func (a *asker) link(ctx context.Context) (code, userID string, err error) {
+	line, err := a.hiddenLine(ctx, "Code and user_id of the mailed link, with a space between them", "")
+	if err != nil {
+		return "", "", err
+	}
 	fields := strings.Fields(line)
 	if len(fields) != 2 {
-		return "", "", fmt.Errorf("want a code and a user_id, with a space between them, got %d words: %w", len(fields),
-			cmp.Or(err, kalshiauth.ErrInvalidInput))
+		return "", "", fmt.Errorf("%w: want a code and a user_id, with a space between them, got %d words",
+			kalshiauth.ErrInvalidInput, len(fields))
 	}
 	return fields[0], fields[1], nil
 }

@@ -27,8 +27,7 @@ func contractHARCommand() *cli.Command {
 		Description: contractExitCodes + "\n\n" +
 			"Browsers, Playwright and mitmproxy write HAR files; - is standard input. It sends nothing. It prints each\n" +
 			"violation as a line on standard output, or on standard error if a report goes to standard output. Traffic to\n" +
-			"other servers is not checked. If there is no other traffic, that is an error.\n\n" +
-			"Example: kalshiauth contract har -base-url https://demo-api.kalshi.co/v1 session.har",
+			"other servers is not checked. If there is no other traffic, that is an error.",
 		Flags:                     append(append(flags, documentFlag()), reportFlags()...),
 		DisableSliceFlagSeparator: true,
 		ArgValidator:              harArguments,
@@ -75,7 +74,7 @@ func contractHAR(ctx context.Context, cmd *cli.Command) error {
 func (c *checking) checkFiles(ctx context.Context, baseURL string, files []string) error {
 	exchanges, hosts := 0, map[string]bool{}
 	for _, file := range files {
-		data, err := c.readFile(file)
+		data, err := await(ctx, func() ([]byte, error) { return c.readFile(file) })
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,8 @@
 // Command kalshiauth calls, fakes and checks Kalshi's auth API. Run kalshiauth -h for its subcommands.
 //
 // The exit code is 0 for success, 1 for a failure, and 2 if the command could not try: because of an invalid flag or
-// argument, or because checks could not run.
+// argument, or because checks could not run. A command that a signal interrupts exits with 128 and the signal's number:
+// 130 after Ctrl-C, 143 after SIGTERM. For serve and contract proxy, these signals are the normal end.
 package main
 
 import (
@@ -10,10 +11,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v3"
 
@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := untilSignal(context.Background())
 	code := run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -41,39 +41,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func runCommands(
 	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lastLine *string,
 ) int {
-	root := &cli.Command{
-		Name:    "kalshiauth",
-		Usage:   "log in to Kalshi, reset passwords, and test programs that do",
-		Version: version(),
-		Description: "Exit codes: 0 done, 1 failed, 2 not tried (a wrong flag or argument).\n" +
-			"Secrets come from the environment, a terminal or standard input, never from an argument.",
-		Commands:              append(accountCommands(), demoCommand(), serveCommand(), contractCommand(lastLine)),
-		EnableShellCompletion: true,
-		ConfigureShellCompletionCommand: func(cmd *cli.Command) {
-			cmd.Hidden = false
-			cmd.ArgValidator = func(context.Context, *cli.Command) error { return nil } // its argument is the name of a shell
-		},
-		Suggest:        true,
-		Reader:         stdin,
-		Writer:         stdout,
-		ErrWriter:      stderr,
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // errors are printed below
-		ArgValidator:   noArguments,
-		Action: func(_ context.Context, cmd *cli.Command) error {
-			_ = cli.ShowRootCommandHelp(cmd)
-			return usageError{errors.New("a subcommand is missing")}
-		},
-	}
-	_ = root.Walk(func(cmd *cli.Command) error {
-		cmd.HideHelpCommand = true
-		cmd.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
-		return nil
-	})
-	err := root.Run(ctx, args)
+	root := newRoot(lastLine)
+	root.Reader, root.Writer, root.ErrWriter = stdin, stdout, stderr
+	err := root.Run(withLastWord(ctx, args), args)
 	if err == nil {
 		return 0
 	}
-	_, _ = fmt.Fprintln(stderr, "kalshiauth: "+strings.TrimPrefix(err.Error(), "kalshiauth: "))
+	if i, ok := interruptionOf(ctx, err); ok {
+		_, _ = fmt.Fprintln(stderr, red(stderr, "kalshiauth:")+" "+i.Error())
+		return i.exitCode()
+	}
+	_, _ = fmt.Fprintln(stderr, red(stderr, "kalshiauth:")+" "+strings.TrimPrefix(err.Error(), "kalshiauth: "))
 	isUsage, isStored := errors.As(err, new(usageError)), errors.As(err, new(storeError))
 	if isUsage || errors.Is(err, kalshiauth.ErrInvalidInput) && !isStored { // a malformed session is ErrInvalidInput, too
 		_, _ = fmt.Fprintln(stderr, "Run it with -h for help.")
@@ -86,6 +64,49 @@ func runCommands(
 		_, _ = fmt.Fprintln(stderr, hint)
 	}
 	return 1
+}
+
+// newRoot returns the command with all subcommands.
+func newRoot(lastLine *string) *cli.Command {
+	commands := accountCommands()
+	commands = append(commands, demoCommand(), serveCommand(), contractCommand(lastLine), versionCommand(), helpCommand())
+	root := &cli.Command{
+		Name:  "kalshiauth",
+		Usage: "log in to Kalshi, reset passwords, and test programs that do",
+		Description: "Exit codes: 0 done, 1 failed, 2 not tried (a wrong flag or argument), 130 or 143 interrupted.\n" +
+			"Secrets come from the environment, a terminal or standard input, never from an argument.",
+		Flags:                           []cli.Flag{&cli.BoolFlag{Name: "version", Local: true, Usage: "print the version"}},
+		Commands:                        commands,
+		EnableShellCompletion:           true,
+		ConfigureShellCompletionCommand: configureCompletion,
+		ExitErrHandler:                  func(context.Context, *cli.Command, error) {}, // run prints errors
+		ArgValidator:                    noArguments,
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Bool("version") {
+				return printVersion(cmd)
+			}
+			_ = cli.ShowRootCommandHelp(cmd)
+			return usageError{errors.New("a subcommand is missing")}
+		},
+	}
+	setUp(root.Name, root)
+	return root
+}
+
+// setUp sets what all commands have in common. name is the command's full name.
+func setUp(name string, cmd *cli.Command) {
+	cmd.HideHelpCommand = true // the root has its own
+	cmd.ShellComplete = complete
+	cmd.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+		return usageError{wrongFlag(cmd, err)}
+	}
+	if slices.Contains(traced, name) {
+		cmd.Flags = append(cmd.Flags, traceFlag())
+	}
+	addExample(name, cmd)
+	for _, sub := range cmd.Commands {
+		setUp(name+" "+sub.Name, sub)
+	}
 }
 
 // version returns the version of the module, which go install and go build record.
@@ -113,7 +134,7 @@ func (e notRunError) Unwrap() error { return e.error }
 
 func noArguments(_ context.Context, cmd *cli.Command) error {
 	if cmd.Args().Present() && cmd.Root() == cmd {
-		return usageError{fmt.Errorf("there is no subcommand %q", cmd.Args().First())}
+		return usageError{fmt.Errorf("there is no subcommand %q%s", cmd.Args().First(), didYouMean(cmd, cmd.Args().First()))}
 	}
 	if cmd.Args().Present() {
 		return usageError{fmt.Errorf("%s takes no argument %q", cmd.FullName(), cmd.Args().First())}

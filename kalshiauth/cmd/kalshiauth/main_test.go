@@ -40,7 +40,7 @@ func TestAWrongCallExitsWith2AndSaysWhy(t *testing.T) {
 		"flag provided but not defined: -bass":                    {"demo", "-bass", "x"},
 		`kalshiauth demo takes no argument "x"`:                   {"demo", "x"},
 		`kalshiauth serve takes no argument "x"`:                  {"serve", "x"},
-		"the demo needs -email":                                   {"demo", "-base-url", "https://example.com"},
+		"give -email ADDRESS or set KALSHI_EMAIL":                 {"demo", "-base-url", "https://example.com"},
 		"-user is EMAIL:PASSWORD":                                 {"serve", "-user", "nobody"},
 		"-path-prefix begins with a slash":                        {"serve", "-path-prefix", "v1"},
 		"-session-lifetime is not positive":                       {"serve", "-session-lifetime", "0s"},

@@ -32,8 +32,7 @@ func contractProxyCommand() *cli.Command {
 		Description: contractExitCodes + "\n\n" +
 			"The program uses the URL that the command prints in place of the server's. The command prints each violation\n" +
 			"as a line on standard output, or on standard error if a report goes to standard output. On an interrupt, it\n" +
-			"lets the exchanges in flight end, writes the reports, and exits. It accepts HTTP/1.1, and HTTP/2 without TLS.\n\n" +
-			"Example: kalshiauth contract proxy -listen 127.0.0.1:8081 -upstream http://127.0.0.1:8080/v1",
+			"lets the exchanges in flight end, writes the reports, and exits. It accepts HTTP/1.1, and HTTP/2 without TLS.",
 		Flags:                     append(append(append(flags, transportFlags()...), documentFlag()), reportFlags()...),
 		DisableSliceFlagSeparator: true,
 		Action:                    contractProxy,

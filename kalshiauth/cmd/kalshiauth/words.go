@@ -11,8 +11,10 @@ import (
 )
 
 // newClientAt returns a client of a server. Its errors name the flags, and are usage errors.
-func newClientAt(flag, baseURL string, insecureHTTP bool) (*kalshiauth.Client, error) {
-	opts := []kalshiauth.Option{kalshiauth.WithBaseURL(baseURL), kalshiauth.WithUserAgent("kalshiauth")}
+func newClientAt(
+	flag, baseURL string, insecureHTTP bool, more ...kalshiauth.Option,
+) (*kalshiauth.Client, error) {
+	opts := append([]kalshiauth.Option{kalshiauth.WithBaseURL(baseURL), kalshiauth.WithUserAgent("kalshiauth")}, more...)
 	if insecureHTTP {
 		opts = append(opts, kalshiauth.WithInsecureHTTP())
 	}
@@ -38,8 +40,11 @@ var functionNames = regexp.MustCompile(`^(kalshiauth|contract): (New|Run|HAR|Pro
 
 // inWords returns err without the name of a Go function.
 func inWords(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, context.Canceled):
+		return wordedError{"interrupted", err}
 	}
 	return wordedError{functionNames.ReplaceAllString(err.Error(), ""), err}
 }

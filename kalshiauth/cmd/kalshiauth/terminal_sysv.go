@@ -1,0 +1,11 @@
+//go:build aix || solaris
+
+package main
+
+import "golang.org/x/sys/unix"
+
+const (
+	getTermios        = unix.TCGETS
+	setTermios        = unix.TCSETS
+	setTermiosDiscard = unix.TCSETSF
+)
