@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -247,7 +248,9 @@ func TestServeMakesAndPrintsAPassword(t *testing.T) {
 // serveOnce runs the built command, which must end by itself.
 func serveOnce(t *testing.T, args ...string) (code int, stderr string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), built, append([]string{"serve"}, args...)...) //nolint:gosec // the command under test
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, built, append([]string{"serve"}, args...)...) //nolint:gosec // the command under test
 	var errOut bytes.Buffer
 	cmd.Stderr = &errOut
 	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
