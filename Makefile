@@ -115,10 +115,11 @@ soak: ## send REQUESTS=1000000 requests from 200 goroutines while the server end
 fuzz: ## run each fuzz target for FUZZTIME=10s, up to the first failure
 	@bash .github/scripts/fuzz.sh $(or $(FUZZTIME),10s)
 
-contract: ## run the contract checks against the fake server, and with programs of others; uses Node.js and Chromium
+contract: ## check the fake server, its pages, and programs of others; uses Node.js and Chromium
 	bash .github/scripts/contract.sh
 	bash .github/scripts/foreign.sh
 	bash .github/scripts/html-report.sh
+	bash .github/scripts/serve-page.sh
 
 diff: ## show what changed for users since BASE=main; a breaking change of the document needs a new major version
 	@for dir in . $(PUBLIC_MODULES); do bash .github/scripts/api-diff.sh $(or $(BASE),main) $$dir || exit 1; done

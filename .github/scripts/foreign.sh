@@ -77,7 +77,9 @@ flow() {
 # wrong URL sends a log-in without a body.
 wrong() { node -e 'fetch(process.argv[1] + "/log_in", { method: "POST" }).then(answer => answer.text())' "$1"; }
 
-kalshiauth serve -addr 127.0.0.1:0 -user "$KALSHI_EMAIL:$KALSHI_PASSWORD" -user "$other:$KALSHI_OTHER_PASSWORD" >"$MAILS" &
+printf '[{"email": "%s", "password": "%s"}, {"email": "%s", "password": "%s"}]' \
+  "$KALSHI_EMAIL" "$KALSHI_PASSWORD" "$other" "$KALSHI_OTHER_PASSWORD" >"$work/users.json"
+kalshiauth serve -addr 127.0.0.1:0 -users "$work/users.json" >"$MAILS" &
 server=$(answered "$MAILS" 'serving (http://[^ ]*)')
 
 echo 'foreign: Prism as a server'

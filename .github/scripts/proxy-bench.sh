@@ -21,7 +21,8 @@ url() {
   exit 1
 }
 
-kalshiauth serve -addr 127.0.0.1:0 -user "$KALSHI_EMAIL:$KALSHI_PASSWORD" >"$work/serve" &
+printf '[{"email": "%s", "password": "%s"}]' "$KALSHI_EMAIL" "$KALSHI_PASSWORD" >"$work/users.json"
+kalshiauth serve -addr 127.0.0.1:0 -users "$work/users.json" >"$work/serve" &
 server=$(url "$work/serve" 'serving ')
 kalshiauth contract proxy -listen 127.0.0.1:0 -upstream "$server" >"$work/violations" 2>"$work/ours" &
 ours=$(url "$work/ours" 'proxying ')

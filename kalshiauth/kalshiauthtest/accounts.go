@@ -1,6 +1,7 @@
 package kalshiauthtest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -13,8 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/redact"
 )
 
@@ -24,12 +23,19 @@ type User struct {
 	Email string // as passed to AddUser
 }
 
+// A Session is a session of the server, without its token.
+type Session struct {
+	User     User
+	IssuedAt time.Time // when the log-in was, by the server's clock
+	Expiry   time.Time // when it ends by itself
+}
+
 // A Mail is the message that the owner of an account gets after a request for a reset.
 type Mail struct {
 	Email  string
 	Code   string // confirms the reset, once
 	UserID string
-	Link   string // has Code in its path, and UserID as the query parameter user_id; there is no such site
+	Link   string // has Code in its path, and UserID as the query parameter user_id; see WithResetPage
 }
 
 var (
@@ -54,10 +60,13 @@ type accounts struct {
 	sessionLifetime time.Duration
 	codeLifetime    time.Duration
 	mailer          func(Mail)
+	resetPage       string // the link in a mail begins with it
+	sameSite        http.SameSite
 	issuer          string // every token and code begins with it, so that the request log can find them all
 
 	mu        sync.RWMutex        // guards the fields below
 	byEmail   map[string]*account // by the address in lower case
+	users     []*account          // the same accounts, oldest first
 	sessions  map[string]grant    // by token
 	codes     map[string]grant    // by code
 	outbox    []Mail
@@ -72,8 +81,8 @@ type account struct {
 
 // A grant is a session or a code.
 type grant struct {
-	owner *account
-	end   time.Time
+	owner      *account
+	begin, end time.Time
 }
 
 func newAccounts() *accounts {
@@ -82,6 +91,8 @@ func newAccounts() *accounts {
 		sessionLifetime: 30 * time.Minute,
 		codeLifetime:    time.Hour,
 		mailer:          func(Mail) {},
+		resetPage:       "https://kalshi.example/reset-password",
+		sameSite:        http.SameSiteLaxMode,
 		issuer:          rand.Text(),
 	}
 	a.reset()
@@ -93,6 +104,7 @@ func (a *accounts) reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.byEmail = make(map[string]*account)
+	a.users = nil
 	a.sessions = make(map[string]grant)
 	a.codes = make(map[string]grant)
 	a.outbox = nil
@@ -116,13 +128,18 @@ func (a *accounts) mustChange(method, email string, f func(*account)) {
 	})
 }
 
-func (a *accounts) add(email, password string) User {
-	added := &account{user: User{ID: uuid.NewString(), Email: email}}
-	a.change(email, func(owner *account) {
+// add adds the account of a user. call is for its panics.
+func (a *accounts) add(call string, user User, password string) User {
+	added := &account{user: user}
+	a.change(user.Email, func(owner *account) {
 		if owner != nil {
-			panic(fmt.Sprintf("kalshiauthtest: AddUser(%q): the address has an account already", email))
+			panic(fmt.Sprintf("kalshiauthtest: %s: the address has an account already", call))
 		}
-		a.byEmail[strings.ToLower(email)] = added
+		if slices.ContainsFunc(a.users, func(other *account) bool { return other.user.ID == user.ID }) {
+			panic(fmt.Sprintf("kalshiauthtest: %s: another user has the ID %s", call, user.ID))
+		}
+		a.byEmail[strings.ToLower(user.Email)] = added
+		a.users = append(a.users, added)
 		a.setPassword(added, password)
 	})
 	return added.user
@@ -136,15 +153,35 @@ func (a *accounts) setPassword(owner *account, password string) {
 	deleteOf(a.codes, owner)
 }
 
-func (a *accounts) countSessions() (alive int) {
-	now := a.now()
+func (a *accounts) listUsers() []User {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
+	users := make([]User, len(a.users))
+	for i, account := range a.users {
+		users[i] = account.user
+	}
+	return users
+}
+
+func (a *accounts) isLocked(email string) (locked bool) {
+	a.change(email, func(owner *account) { locked = owner != nil && owner.locked })
+	return locked
+}
+
+// listSessions returns the sessions that have not ended, oldest first.
+func (a *accounts) listSessions() []Session {
+	now := a.now()
+	a.mu.RLock()
+	var alive []Session
 	for _, session := range a.sessions {
 		if now.Before(session.end) {
-			alive++
+			alive = append(alive, Session{session.owner.user, session.begin, session.end})
 		}
 	}
+	a.mu.RUnlock()
+	slices.SortFunc(alive, func(x, y Session) int {
+		return cmp.Or(x.IssuedAt.Compare(y.IssuedAt), cmp.Compare(x.User.Email, y.User.Email))
+	})
 	return alive
 }
 
@@ -160,6 +197,12 @@ func (a *accounts) mails() []Mail {
 	return slices.Clone(a.outbox)
 }
 
+func (a *accounts) clearMails() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.outbox = nil
+}
+
 // secrets returns the texts that the request log must not show.
 func (a *accounts) secrets() redact.Secrets {
 	a.mu.RLock()
@@ -170,7 +213,7 @@ func (a *accounts) secrets() redact.Secrets {
 // login begins a session.
 func (a *accounts) login(email, password string) (user User, token string, refused *apiError) {
 	hash := sha256.Sum256([]byte(password))
-	token, end := a.issuer+rand.Text(), a.now().Add(a.sessionLifetime)
+	token, now := a.issuer+rand.Text(), a.now()
 	// One lock for the check and the new session: otherwise, a reset in between would not end the session.
 	a.change(email, func(owner *account) {
 		known := owner != nil
@@ -184,7 +227,7 @@ func (a *accounts) login(email, password string) (user User, token string, refus
 			refused = errLocked
 		default:
 			user = owner.user
-			a.sessions[token] = grant{owner, end}
+			a.sessions[token] = grant{owner, now, now.Add(a.sessionLifetime)}
 		}
 	})
 	return user, token, refused
@@ -218,14 +261,14 @@ func (a *accounts) logout(token string) (refused *apiError) {
 // mailCode mails a code to the owner of an address, if it has one.
 func (a *accounts) mailCode(email string) {
 	mail := Mail{Code: a.issuer + rand.Text()}
-	end := a.now().Add(a.codeLifetime)
+	now := a.now()
 	a.change(email, func(owner *account) {
 		if owner == nil {
 			return
 		}
 		mail.Email, mail.UserID = owner.user.Email, owner.user.ID
-		mail.Link = "https://kalshi.example/reset-password/" + mail.Code + "?user_id=" + url.QueryEscape(mail.UserID)
-		a.codes[mail.Code] = grant{owner, end}
+		mail.Link = a.resetPage + "/" + mail.Code + "?user_id=" + url.QueryEscape(mail.UserID)
+		a.codes[mail.Code] = grant{owner, now, now.Add(a.codeLifetime)}
 		a.outbox = append(a.outbox, mail)
 	})
 	if mail.Email != "" {

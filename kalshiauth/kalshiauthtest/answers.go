@@ -2,10 +2,20 @@ package kalshiauthtest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/kalshiauth/kalshiauth-go/gen/server"
 )
+
+// WriteError answers with an error in both documented forms, headers and body, as the server does. It is for handlers
+// of [Server.Handle].
+func WriteError(w http.ResponseWriter, status int, code, message, details string) {
+	if status < 400 || status > 599 {
+		panic(fmt.Sprintf("kalshiauthtest: WriteError(%d): not the status of an error", status))
+	}
+	(&apiError{status, code, message, details}).write(w)
+}
 
 // done answers with a success without a body or, if refused is not nil, with that error.
 func done(w http.ResponseWriter, status int, refused *apiError) {

@@ -22,10 +22,11 @@
 //
 // [Server.Outbox] returns the mails that were sent, with their codes. [Server.Requests] counts the requests for an
 // operation, and [Server.RequestLog] returns the last requests without their secrets. [Server.Sessions] counts the
-// sessions. [Server.ExpireSessions] ends all of them, so that the next request of a client gets a 401;
-// [Server.ExpireSessionsOf] ends those of one account. [Server.Lock] and [Server.SetPassword] change an account.
-// [Server.Reset] removes accounts, sessions and faults. [Server.Handle] serves an endpoint of your own to requests with
-// a session:
+// sessions, and [Server.SessionList] lists them. [Server.ExpireSessions] ends all of them, so that the next request of
+// a client gets a 401; [Server.ExpireSessionsOf] ends those of one account. [Server.Lock], [Server.Unlock] and
+// [Server.SetPassword] change an account. [Server.ClearOutbox] and [Server.ClearRequestLog] forget what happened so
+// far, and [Server.Reset] removes accounts, sessions and faults, too. [Server.Handle] serves an endpoint of your own to
+// requests with a session:
 //
 //	srv.Handle("GET /portfolio/balance", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 //		user, _ := kalshiauthtest.UserFromContext(r.Context())
@@ -36,7 +37,7 @@
 //
 // [Server.Intercept] puts a middleware in front of the server. It can be any middleware. These are built in: [Status],
 // [StatusRetryAfter], [Delay], [Hang], [CutBody], [Garbage], [HTML] and [Redirect]. [On] limits a fault to an operation
-// or to a pattern of [Server.Handle], and [Times] limits it to the first few requests:
+// or to a pattern of [Server.Handle], [OnPath] to any path, and [Times] to the first few requests:
 //
 //	srv.Intercept(kalshiauthtest.On("Login", kalshiauthtest.Times(2, kalshiauthtest.Status(503))))
 //	...

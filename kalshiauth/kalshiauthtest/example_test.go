@@ -79,3 +79,44 @@ func ExampleServer_RequestLog() {
 	// true 1
 	// POST /log_in Login 403 {"email":"trader@example.com","password":"[redacted]"}
 }
+
+// A path that the server does not serve can have faults, too.
+func ExampleOnPath() {
+	server := kalshiauthtest.NewServer()
+	defer server.Close()
+	server.Intercept(kalshiauthtest.OnPath("/portfolio/{rest...}", kalshiauthtest.HTML(http.StatusBadGateway)))
+
+	for _, path := range []string{"/portfolio/orders", "/markets"} {
+		resp, err := server.Client().Get(server.URL + path)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		_ = resp.Body.Close()
+		fmt.Println(resp.StatusCode)
+	}
+	// Output:
+	// 502
+	// 404
+}
+
+func ExampleServer_SessionList() {
+	server := kalshiauthtest.NewServer()
+	defer server.Close()
+	server.AddUserWithID("4d519708-24e1-4eaf-a0bd-d1cc3689779d", "trader@example.com", "correct horse")
+
+	client, err := kalshiauth.New(kalshiauth.WithBaseURL(server.URL))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	trader := kalshiauth.Credentials{Email: "trader@example.com", Password: "correct horse"}
+	if _, err := client.Login(context.Background(), trader); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, session := range server.SessionList() {
+		fmt.Println(session.User.ID, session.User.Email, session.Expiry.Sub(session.IssuedAt))
+	}
+	// Output: 4d519708-24e1-4eaf-a0bd-d1cc3689779d trader@example.com 30m0s
+}

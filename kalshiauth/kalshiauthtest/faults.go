@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -156,6 +157,28 @@ func On(target string, fault func(http.Handler) http.Handler) func(http.Handler)
 	return either(fault, func(r *http.Request) bool {
 		s := serverOf(r)
 		return s != nil && s.target(r) == target
+	})
+}
+
+// OnPath limits a fault to requests whose method and path match a pattern of [http.ServeMux] without a host, such as
+// "POST /log_in" or "/portfolio/{rest...}", below the path prefix. Unlike [On], it does not matter whether the server
+// serves the path. It works in [Server.Intercept] only.
+func OnPath(pattern string, fault func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(newPattern("OnPath", pattern).String(), http.NotFoundHandler())
+	return either(fault, func(r *http.Request) bool {
+		s := serverOf(r)
+		if s == nil {
+			return false
+		}
+		path, below := strings.CutPrefix(r.URL.Path, s.prefix)
+		if !below || !strings.HasPrefix(path, "/") {
+			return false
+		}
+		shown := *r
+		shown.URL = &url.URL{Path: path, RawPath: strings.TrimPrefix(r.URL.RawPath, s.prefix)}
+		_, matched := mux.Handler(&shown)
+		return matched != ""
 	})
 }
 

@@ -32,10 +32,14 @@ func (h handlers) Login(w http.ResponseWriter, r *http.Request) {
 		refused.write(w)
 		return
 	}
+	sameSite := h.accounts.sameSite
+	if r.TLS == nil && sameSite == http.SameSiteNoneMode {
+		sameSite = http.SameSiteLaxMode // a browser would drop the cookie
+	}
 	for _, scheme := range h.doc.Schemes {
 		if scheme.In == "cookie" {
 			http.SetCookie(w, &http.Cookie{
-				Name: scheme.Name, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+				Name: scheme.Name, Value: token, Path: "/", HttpOnly: true, SameSite: sameSite, Secure: r.TLS != nil,
 			})
 		}
 	}

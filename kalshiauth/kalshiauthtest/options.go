@@ -2,8 +2,10 @@ package kalshiauthtest
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -55,6 +57,27 @@ func WithMailer(send func(Mail)) Option {
 		panic("kalshiauthtest: WithMailer: the mailer is nil")
 	}
 	return func(s *Server) { s.accounts.mailer = send }
+}
+
+// WithResetPage sets the page that the link of a mail leads to: [Mail.Link] is page, the code as a further segment of
+// its path, and the query parameter user_id. page is an absolute URL without a query, such as
+// "http://localhost:3000/new-password". The default is a site that does not exist.
+func WithResetPage(page string) Option {
+	u, err := url.Parse(page)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(page, "?#") {
+		panic(fmt.Sprintf("kalshiauthtest: WithResetPage(%q): not an absolute http or https URL without a query", page))
+	}
+	return func(s *Server) { s.accounts.resetPage = strings.TrimSuffix(page, "/") }
+}
+
+// WithCookieSameSite sets the attribute SameSite of the session cookie. The default is [http.SameSiteLaxMode]. For a
+// page of another site, a browser sends the cookie only if it is [http.SameSiteNoneMode], which needs TLS: without TLS,
+// the server sends [http.SameSiteLaxMode] in its place.
+func WithCookieSameSite(mode http.SameSite) Option {
+	if mode < http.SameSiteLaxMode || mode > http.SameSiteNoneMode {
+		panic(fmt.Sprintf("kalshiauthtest: WithCookieSameSite(%d): not Lax, Strict or None", mode))
+	}
+	return func(s *Server) { s.accounts.sameSite = mode }
 }
 
 // WithTLS makes [NewServer] listen with TLS, and offer HTTP/2. [Server.Client] trusts the certificate. It has no effect

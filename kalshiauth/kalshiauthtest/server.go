@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/kalshiauth/kalshiauth-go/gen/server"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
@@ -149,9 +151,25 @@ func (s *Server) Intercept(middleware func(http.Handler) http.Handler) {
 // AddUser adds an account. It panics if the e-mail address has an account already, in whatever case, and if the
 // document does not allow the address or the password in a log-in.
 func (s *Server) AddUser(email, password string) User {
-	s.mustAllow(fmt.Sprintf("AddUser(%q)", email), email, password)
-	return s.accounts.add(email, password)
+	call := fmt.Sprintf("AddUser(%q)", email)
+	s.mustAllow(call, email, password)
+	return s.accounts.add(call, User{ID: uuid.NewString(), Email: email}, password)
 }
+
+// AddUserWithID is [Server.AddUser] with an ID of the caller's, so that a user has the same ID in each run. It also
+// panics if the ID is not a UUID, or belongs to another user.
+func (s *Server) AddUserWithID(id, email, password string) User {
+	call := fmt.Sprintf("AddUserWithID(%q, %q)", id, email)
+	parsed, err := uuid.Parse(id)
+	if err != nil || !strings.EqualFold(parsed.String(), id) {
+		panic(fmt.Sprintf("kalshiauthtest: %s: the ID is not a UUID", call))
+	}
+	s.mustAllow(call, email, password)
+	return s.accounts.add(call, User{ID: parsed.String(), Email: email}, password)
+}
+
+// Users returns the users, in the order in which they were added.
+func (s *Server) Users() []User { return s.accounts.listUsers() }
 
 // SetPassword changes the password of an account, and ends its sessions and codes, as a reset does. It panics if no
 // account has the address, and if the document does not allow the password in a log-in.
@@ -180,11 +198,25 @@ func (s *Server) Lock(email string) {
 	})
 }
 
+// Unlock ends what [Server.Lock] does. The account's sessions stay ended. Unlock panics if no account has the address.
+func (s *Server) Unlock(email string) {
+	s.accounts.mustChange("Unlock", email, func(owner *account) { owner.locked = false })
+}
+
+// Locked reports whether the account of an address is locked. It is false if no account has the address.
+func (s *Server) Locked(email string) bool { return s.accounts.isLocked(email) }
+
 // Outbox returns the mails that were sent, oldest first.
 func (s *Server) Outbox() []Mail { return s.accounts.mails() }
 
+// ClearOutbox removes the mails from [Server.Outbox]. Their codes still work.
+func (s *Server) ClearOutbox() { s.accounts.clearMails() }
+
 // Sessions returns the number of sessions that have not ended.
-func (s *Server) Sessions() int { return s.accounts.countSessions() }
+func (s *Server) Sessions() int { return len(s.accounts.listSessions()) }
+
+// SessionList returns the sessions that have not ended, oldest first.
+func (s *Server) SessionList() []Session { return s.accounts.listSessions() }
 
 // ExpireSessions ends all sessions, as if they had expired.
 func (s *Server) ExpireSessions() { s.accounts.expireSessions() }
@@ -218,6 +250,9 @@ func (s *Server) Requests(operation string) int {
 // of the query, a string or number of a JSON body, or a whole body that is not JSON. A wrong password is recognized
 // only in a field or query parameter that is named like a password.
 func (s *Server) RequestLog() []Request { return s.log.masked(s.accounts.secrets(), s.doc) }
+
+// ClearRequestLog removes the requests from [Server.RequestLog], and sets the counts of [Server.Requests] to 0.
+func (s *Server) ClearRequestLog() { s.log.reset() }
 
 // Reset removes accounts, sessions, codes, mails, the request log with its counts, and the middleware of
 // [Server.Intercept]. It keeps the options, the handlers of [Server.Handle] and the URL.

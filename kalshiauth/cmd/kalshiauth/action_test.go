@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -132,10 +133,13 @@ func runAction(t *testing.T, inputs map[string]string) (code int, output, output
 func TestTheActionPassesItsInputsOn(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
+	var mu sync.Mutex // guards headers
 	var headers []string
 	fake.Intercept(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			headers = append(headers, r.Header.Get("X-Gateway-Key")+r.Header.Get("X-Env")) // one request comes at a time
+			mu.Lock()
+			headers = append(headers, r.Header.Get("X-Gateway-Key")+r.Header.Get("X-Env"))
+			mu.Unlock()
 			next.ServeHTTP(w, r)
 		})
 	})
@@ -159,14 +163,18 @@ func TestTheActionPassesItsInputsOn(t *testing.T) {
 		{2, "could-not-run", "", "-cacert: open none", map[string]string{"base-url": nobody, "cacert": "none"}},
 		{2, "could-not-run", "", "-reset-code-cmd needs", map[string]string{"base-url": nobody, "reset-code-cmd": "true"}},
 	} {
+		mu.Lock()
 		headers = nil
+		mu.Unlock()
 		code, out, outputs := runAction(t, c.inputs)
 		if code != c.code || !strings.Contains(outputs, "result="+c.result+"\n") || !strings.Contains(out, c.wants) ||
 			strings.Contains(outputs, "report=") != (c.report != "") {
 			t.Errorf("%v: exit %d, printed %q, outputs %q; want %d, %s and %q", c.inputs, code, out, outputs, c.code, c.result, c.wants)
 		}
+		mu.Lock()
 		if c.inputs["header"] != "" && (len(headers) == 0 || headers[0] != headerSecret+"test") {
 			t.Errorf("the headers of the requests are %.100q", headers)
 		}
+		mu.Unlock()
 	}
 }

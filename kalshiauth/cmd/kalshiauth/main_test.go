@@ -41,7 +41,7 @@ func TestAWrongCallExitsWith2AndSaysWhy(t *testing.T) {
 		`kalshiauth demo takes no argument "x"`:                   {"demo", "x"},
 		`kalshiauth serve takes no argument "x"`:                  {"serve", "x"},
 		"give -email ADDRESS or set KALSHI_EMAIL":                 {"demo", "-base-url", "https://example.com"},
-		"-user is EMAIL:PASSWORD":                                 {"serve", "-user", "nobody"},
+		"-user is EMAIL, or EMAIL:PASSWORD":                       {"serve", "-user", "a@example.com:"},
 		"-path-prefix begins with a slash":                        {"serve", "-path-prefix", "v1"},
 		"-session-lifetime is not positive":                       {"serve", "-session-lifetime", "0s"},
 		"-user a@example.com: password: at least":                 {"serve", "-user", "a@example.com:x"},
