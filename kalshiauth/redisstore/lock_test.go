@@ -3,10 +3,14 @@ package redisstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -281,6 +285,96 @@ func TestLockSurvivesAnOutageOfAThirdOfTheLease(t *testing.T) {
 		if lockCtx.Err() != nil {
 			t.Errorf("lockCtx has ended: %v", context.Cause(lockCtx))
 		}
+		if err := unlock(); err != nil {
+			t.Errorf("unlock: %v", err)
+		}
+	})
+}
+
+func TestLockSurvivesASlowRedis(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		small := newSmall(t)
+		store := newStore(t, small.client(t), key)
+		lockCtx, unlock := mustLock(t.Context(), t, store)
+		time.Sleep(lease) // Redis caches the scripts
+		if err := errors.Join(store.Save(lockCtx, session(t, "t", 0)), unlock()); err != nil {
+			t.Fatal(err)
+		}
+		small.during(func(command string) bool {
+			if strings.HasPrefix(command, "EVAL") {
+				time.Sleep(lease * 9 / 20)
+			}
+			return false
+		})
+		lockCtx, unlock = mustLock(t.Context(), t, store)
+		time.Sleep(10 * lease)
+		if lockCtx.Err() != nil {
+			t.Errorf("lockCtx has ended: %v", context.Cause(lockCtx))
+		}
+		if err := errors.Join(store.Save(lockCtx, session(t, "t", 0)), unlock()); err != nil {
+			t.Errorf("Save and unlock: %v", err)
+		}
+	})
+}
+
+// A Locker's error that wraps fs.ErrPermission would mean that the source does without a lock.
+func TestNoErrorOfTheNetworkSaysThatThereAreNoLocks(t *testing.T) {
+	t.Parallel()
+	for _, errno := range []error{syscall.EACCES, syscall.EPERM, syscall.ECONNREFUSED} {
+		client := newClient(t, "127.0.0.1:1", func(o *redis.Options) {
+			o.MaxRetries, o.DialerRetries = -1, 1
+			o.Dialer = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)}
+			}
+		})
+		_, _, err := newStore(t, client, key).Lock(t.Context())
+		if err == nil || errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), errno.Error()) {
+			t.Errorf("Lock: %v, want an error with %q that is not fs.ErrPermission", err, errno)
+		}
+	}
+}
+
+// go-redis and redislock have limits of their own. They are not the caller's.
+func TestALimitOfTheClientIsNotTheContexts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		small := newSmall(t)
+		small.during(func(string) bool { return true })
+		client := small.client(t, func(o *redis.Options) { o.ReadTimeout = time.Minute })
+		_, _, err := newStore(t, client, key).Lock(t.Context())
+		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer of Redis in time") {
+			t.Errorf("Lock: %v, want that Redis did not answer in time", err)
+		}
+		time.Sleep(time.Hour) // for what is still under way
+	})
+}
+
+func TestAPanicOfTheClientIsAnError(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, "127.0.0.1:1", func(o *redis.Options) {
+		o.Dialer = func(context.Context, string, string) (net.Conn, error) { panic(secret) }
+	})
+	client.AddHook(panicking{})
+	_, err := newStore(t, client, key).Load(t.Context())
+	if want := "redisstore: reading the session: the client of Redis panicked, or ended its goroutine"; fmt.Sprint(err) != want {
+		t.Errorf("Load: %v, want %q", err, want)
+	}
+}
+
+type panicking struct{ loseAnswers }
+
+func (panicking) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(context.Context, redis.Cmder) error { panic(secret) }
+}
+
+// Only a lock that is lost is an error of unlock, not a release that is repeated since its answer got lost.
+func TestAnUnlockThatIsRepeatedSucceeds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		small := newSmall(t)
+		_, unlock := mustLock(t.Context(), t, newStore(t, small.client(t), key))
+		small.Del(lockKey)
 		if err := unlock(); err != nil {
 			t.Errorf("unlock: %v", err)
 		}

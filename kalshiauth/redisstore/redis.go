@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"regexp"
 	"sync"
@@ -23,7 +24,7 @@ func within[T any](ctx context.Context, do func() (T, error), late func()) (resu
 	done := make(chan func() (T, error))
 	go func() {
 		var result T
-		err := errors.New("the client of Redis panicked, or ended its goroutine")
+		err := errPanic
 		defer func() {
 			_ = recover()
 			select {
@@ -43,6 +44,8 @@ func within[T any](ctx context.Context, do func() (T, error), late func()) (resu
 		return result, ctx.Err() //nolint:wrapcheck // failed wraps it
 	}
 }
+
+var errPanic = errors.New("the client of Redis panicked, or ended its goroutine")
 
 var firstWord = regexp.MustCompile(`^[A-Z]{2,20}\b`)
 
@@ -73,14 +76,23 @@ func failed(ctx context.Context, op string, err error) error {
 	var answer redis.Error
 	if errors.As(err, &answer) {
 		word := firstWord.FindString(answer.Error())
+		if word == "" {
+			word = "without a name"
+		}
 		return fail(errors.New("Redis answered with the error " + word + hints[word]))
 	}
+	if errors.Is(err, context.DeadlineExceeded) { // a limit of the client, not of ctx
+		return fail(errors.New("no answer of Redis in time"))
+	}
 	var network net.Error
-	if errors.As(err, &network) {
+	switch {
+	case errors.As(err, &network) && errors.Is(err, fs.ErrPermission): // which would mean that there are no locks
+		return fail(errors.New(network.Error()))
+	case network != nil:
 		return fail(network)
 	}
 	for _, known := range []error{
-		redis.ErrClosed, redis.ErrPoolTimeout, redis.ErrPoolExhausted, io.ErrUnexpectedEOF, io.EOF,
+		errPanic, redis.ErrClosed, redis.ErrPoolTimeout, redis.ErrPoolExhausted, io.ErrUnexpectedEOF, io.EOF,
 	} {
 		if errors.Is(err, known) {
 			return fail(known)

@@ -14,13 +14,15 @@
 // Any client of go-redis is good: for one server, a cluster, Sentinel, TLS. It needs ContextTimeoutEnabled. Without
 // that, go-redis ignores the deadline of a context. If the client has a user of its own in Redis, that user needs the
 // commands EVAL and EVALSHA and, in their scripts, DEL, GET, GETRANGE, MGET, MSET, MSETNX, PEXPIRE, PTTL and SET, for
-// the keys that [New] names.
+// the keys that [New] names. go-redis itself sends HELLO, CLIENT, SELECT for a database other than 0, and CLUSTER to a
+// cluster. A [redis.Ring] uses another server while one is down, so that machines may log in at the same time.
 //
 // Whoever can read those keys can use the session. [WithEncryptionKey] prevents that. Redis may lose its data: the next
 // log-in replaces it. If it does so during a log-in, as a failover can, another machine may log in at the same time.
 //
 // The clocks of the machines may differ if the server says how long a session lives, as Kalshi's does. Otherwise
-// [autologin.WithLifetime] counts from the time that the clock of another machine showed.
+// [autologin.WithLifetime] counts from the time that the clock of another machine showed. If the clock of Redis jumps,
+// sessions and locks end as much earlier or later.
 //
 // # What goes wrong
 //
@@ -41,7 +43,6 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -85,24 +86,25 @@ type Option func(*Store) error
 // To replace a key while machines run, deploy three times: with (old, new), so that all machines can decrypt with new;
 // with (new, old); and, once each session has been replaced, with (new).
 func WithEncryptionKey(key []byte, previous ...[]byte) Option {
-	return func(s *Store) error {
-		var ciphers []cipher.AEAD
-		for i, key := range append([][]byte{key}, previous...) {
-			aead, err := newCipher(key)
-			if err != nil {
-				return fmt.Errorf("WithEncryptionKey: key %d of %d: %w", i+1, len(previous)+1, err)
-			}
-			ciphers = append(ciphers, aead)
+	var ciphers []cipher.AEAD
+	var wrong error
+	for i, key := range append([][]byte{key}, previous...) {
+		aead, err := newCipher(key) // copies the key
+		if err != nil {
+			wrong = errors.Join(wrong, fmt.Errorf("WithEncryptionKey: key %d of %d: %w", i+1, len(previous)+1, err))
 		}
+		ciphers = append(ciphers, aead)
+	}
+	return func(s *Store) error {
 		s.ciphers = func() []cipher.AEAD { return ciphers }
-		return nil
+		return wrong
 	}
 }
 
 // Key returns the key for the session of an account, as [New] needs it: prefix{hash}. The hash depends on the origin
 // and the e-mail address, so that no other account or server has the same key, and shows neither. origin is the URL of
-// the API, as from [kalshiauth.Client.BaseURL] or [kalshiauth.Session.Origin]; its path has no effect. Letter case has
-// no effect either. prefix tells programs apart that share a Redis. It must not contain braces.
+// the API, as from [kalshiauth.Client.BaseURL] or [kalshiauth.Session.Origin]. Its path has no effect, and neither has
+// the case of ASCII letters. prefix tells programs apart that share a Redis. It must not contain braces.
 func Key(prefix, origin, email string) string {
 	if u, err := url.Parse(origin); err == nil && u.Host != "" {
 		port := u.Port()
@@ -111,7 +113,13 @@ func Key(prefix, origin, email string) string {
 		}
 		origin = u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port)
 	}
-	hash := sha256.Sum256([]byte(strings.ToLower(origin + "\x00" + email)))
+	text := []byte(origin + "\x00" + email)
+	for i, c := range text { // not ToLower, which makes an i of other letters, too
+		if c >= 'A' && c <= 'Z' {
+			text[i] += 'a' - 'A'
+		}
+	}
+	hash := sha256.Sum256(text)
 	return prefix + "{" + hex.EncodeToString(hash[:]) + "}"
 }
 
@@ -185,10 +193,10 @@ return 1`)
 // moves IssuedAt by as much, so that both are by the clock of this machine.
 func (s *Store) Load(ctx context.Context) (*kalshiauth.Session, error) {
 	const op = "reading the session"
+	asked := time.Now()
 	reply, err := within(ctx, func() ([]any, error) {
 		return loadScript.Run(ctx, s.client, []string{s.session}, maxSize).Slice()
 	}, nil)
-	now := time.Now()
 	if err != nil {
 		return nil, failed(ctx, op, err)
 	}
@@ -221,7 +229,7 @@ func (s *Store) Load(ctx context.Context) (*kalshiauth.Session, error) {
 		return session, nil
 	}
 	moved := *session
-	moved.Expiry = now.Add(time.Duration(left) * time.Millisecond).Round(0)
+	moved.Expiry = asked.Add(time.Duration(left) * time.Millisecond).Round(0)
 	if !moved.IssuedAt.IsZero() {
 		moved.IssuedAt = moved.IssuedAt.Add(moved.Expiry.Sub(session.Expiry))
 	}
@@ -229,8 +237,8 @@ func (s *Store) Load(ctx context.Context) (*kalshiauth.Session, error) {
 }
 
 // Save replaces the session, also one that Load cannot read. Redis removes it at its Expiry. With the lockCtx of
-// [Store.Lock], Save fails and changes nothing if the lock is lost. It fails with [kalshiauth.ErrNoSession] if session
-// has no secret, and with [kalshiauth.ErrInvalidInput] if it has expired.
+// [Store.Lock], from a store of the same client and key, Save fails and changes nothing if the lock is lost. It fails
+// with [kalshiauth.ErrNoSession] if session has no secret, and with [kalshiauth.ErrInvalidInput] if it has expired.
 func (s *Store) Save(ctx context.Context, session *kalshiauth.Session) error {
 	data, err := session.Export()
 	if err != nil {
@@ -336,21 +344,28 @@ func (s *Store) hold(
 		defer leave()
 		ticks := time.NewTicker(extend)
 		defer ticks.Stop()
+		extended := make(chan time.Time)
+		if time.Since(start) > extend { // Redis is slow
+			go extendLease(held, lock, extended, lost)
+		}
 		for held.Err() == nil {
 			select {
 			case <-held.Done():
 			case <-ticks.C:
-				start := time.Now()
-				switch err := refresh(held, lock); {
-				case err == nil && lost.Stop():
+				go extendLease(held, lock, extended, lost) // a slow answer does not delay the next try
+			case at := <-extended:
+				if at.After(start) && lost.Stop() {
+					start = at
 					lost.Reset(time.Until(start.Add(leaseTime)))
-				case errors.Is(err, redislock.ErrNotObtained):
-					lost.Reset(0)
 				}
 			}
 		}
 		lost.Stop()
-		released <- s.release(ctx, lock.Token())
+		err := s.release(ctx, lock.Token())
+		if errors.Is(err, errLost) && !errors.Is(context.Cause(held), errLost) {
+			err = nil // go-redis repeated a release whose answer was lost
+		}
+		released <- err
 	}()
 	return held, sync.OnceValue(func() error {
 		cancel(nil)
@@ -358,11 +373,19 @@ func (s *Store) hold(
 	})
 }
 
-func refresh(ctx context.Context, lock *redislock.Lock) error {
-	ctx, cancel := context.WithTimeout(ctx, extend)
-	defer cancel()
+// extendLease extends a lease, and sends the time from which it counts. If another holder has the lock, lost fires.
+func extendLease(ctx context.Context, lock *redislock.Lock, extended chan<- time.Time, lost *time.Timer) {
+	start := time.Now()
 	_, err := within(ctx, func() (any, error) { return nil, lock.Refresh(ctx, leaseTime, nil) }, nil)
-	return err
+	switch {
+	case errors.Is(err, redislock.ErrNotObtained):
+		lost.Reset(0)
+	case err == nil:
+		select {
+		case extended <- start:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // release ends a lease. It takes no longer than that would.

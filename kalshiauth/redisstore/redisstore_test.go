@@ -193,6 +193,8 @@ func TestKeyIsTheSameForOneAccountOnly(t *testing.T) {
 		redisstore.Key("p:", "https://api2.example.com", "trader@example.com"),
 		redisstore.Key("p:", "https://api.example.com", "trader2@example.com"),
 		redisstore.Key("p:", "", "trader@example.com"),
+		redisstore.Key("p:", "https://apİ.example.com", "trader@example.com"),
+		redisstore.Key("p:", "https://api.example.com", "trader@example.com\xff"),
 		redisstore.Key("p:", "https://api.example.com", ""),
 		redisstore.Key("q:", "https://api.example.com", "trader@example.com"),
 	} {
@@ -309,6 +311,17 @@ func TestKeysAreReplacedInThreeDeployments(t *testing.T) {
 				}
 			}
 		}
+	}
+	early := encryption("e")
+	option, other := redisstore.WithEncryptionKey(early), keyOf(t)
+	clear(early) // before New
+	want := session(t, "early", time.Hour)
+	if err := newStore(t, client, other, option).Save(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newStore(t, client, other, redisstore.WithEncryptionKey(encryption("e"))).Load(t.Context())
+	if err != nil || !s.Equal(want) {
+		t.Errorf("an option whose key was cleared after it was made: Load = %v, %v", s, err)
 	}
 	first := newStore(t, client, key, redisstore.WithEncryptionKey(encryption("o")))
 	if s, err := first.Load(t.Context()); s != nil || err == nil {
