@@ -175,7 +175,7 @@ func (s *server) mask(report *contract.Report) {
 	report.Err = s.secrets.Text(report.Err)
 	for i := range report.Checks {
 		check := &report.Checks[i]
-		check.Detail = s.secrets.Text(check.Detail)
+		check.Detail = commandWords(s.secrets.Text(check.Detail))
 		for j := range check.Exchanges {
 			x := &check.Exchanges[j]
 			x.RequestHeader, x.ResponseHeader = s.secrets.Header(x.RequestHeader), s.secrets.Header(x.ResponseHeader)

@@ -73,7 +73,7 @@ func runCommands(
 	if err == nil {
 		return 0
 	}
-	_, _ = fmt.Fprintln(stderr, "kalshiauth: "+strings.TrimPrefix(err.Error(), "kalshiauth: "))
+	_, _ = fmt.Fprintln(stderr, "kalshiauth: "+strings.TrimPrefix(plainWords(err.Error()), "kalshiauth: "))
 	isUsage, isStored := errors.As(err, new(usageError)), errors.As(err, new(storeError))
 	if isUsage || errors.Is(err, kalshiauth.ErrInvalidInput) && !isStored { // a malformed session is ErrInvalidInput, too
 		_, _ = fmt.Fprintln(stderr, "Run it with -h for help.")

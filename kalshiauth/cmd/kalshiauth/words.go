@@ -18,7 +18,7 @@ func newClientAt(flag, baseURL string, insecureHTTP bool) (*kalshiauth.Client, e
 	}
 	client, err := kalshiauth.New(opts...)
 	if err != nil {
-		flags := strings.NewReplacer("WithBaseURL", "-"+flag, "WithInsecureHTTP", "-insecure-http")
+		flags := strings.NewReplacer("-base-url", "-"+flag)
 		return nil, wordedError{flags.Replace(inWords(err).Error()), err}
 	}
 	return client, nil
@@ -36,12 +36,12 @@ func (e wordedError) Unwrap() error { return e.cause }
 // functionNames are what errors of the packages begin with.
 var functionNames = regexp.MustCompile(`^(kalshiauth|contract): (New|Run|HAR|Proxy)?(: )?(invalid input: )?`)
 
-// inWords returns err without the name of a Go function.
+// inWords returns err in the words of the command.
 func inWords(err error) error {
 	if err == nil {
 		return nil
 	}
-	return wordedError{functionNames.ReplaceAllString(err.Error(), ""), err}
+	return wordedError{plainWords(functionNames.ReplaceAllString(err.Error(), "")), err}
 }
 
 // hint returns what the user can do about an error, or "".
