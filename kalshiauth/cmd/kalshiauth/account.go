@@ -116,6 +116,8 @@ type account struct {
 	path      string
 	store     *filestore.Store
 	isDefault bool // of its server
+
+	isOneOfMany bool // accounts of its server
 }
 
 func newClient(cmd *cli.Command) (*kalshiauth.Client, error) {

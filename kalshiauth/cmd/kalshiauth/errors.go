@@ -47,7 +47,7 @@ var operationWords = map[string]string{
 }
 
 // goPrefix is the name of a Go package or function at the beginning of an error, or of one that it wraps.
-var goPrefix = regexp.MustCompile(`(^|: |; |\n|\()((?:kalshiauth|autologin|filestore|contract|kalshiauthtest|` +
+var goPrefix = regexp.MustCompile(`(^|: |; |\n|\()((?:kalshiauth|autologin|filestore|contract|document|kalshiauthtest|` +
 	`net/http|http2?|tls|x509|asn1|json|yaml|url|strconv|time|flag|exec|context|os|net|` +
 	`New|Run|HAR|Proxy|Session|Static|Transport|Authorize|ImportSession|Export|` +
 	`Login|Logout|ResetPassword|ResetPasswordConfirm)): `)

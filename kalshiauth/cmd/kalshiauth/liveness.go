@@ -35,9 +35,12 @@ func checkPath(cmd *cli.Command) (string, error) {
 		}
 		return "", nil
 	}
-	text := "/" + strings.Trim(given, "/")
+	text := "/" + strings.TrimPrefix(given, "/")
 	u, err := url.Parse(strings.ReplaceAll(text, userIDParameter, "id"))
-	if err != nil || u.Host != "" || u.Fragment != "" || text == "/" || path.Clean(u.Path) != u.Path {
+	if err == nil {
+		u.Path = strings.TrimSuffix(u.Path, "/")
+	}
+	if err != nil || u.Host != "" || u.Fragment != "" || path.Clean(u.Path) != u.Path {
 		return "", fmt.Errorf("-check-path is %q: give a path below the base URL, such as %s", given, defaultCheckPath)
 	}
 	// The base URL may lack a part of the server's path, so that an operation's path may be the end of this one.

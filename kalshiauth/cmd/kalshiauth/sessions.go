@@ -41,7 +41,8 @@ type entry struct {
 	File        string    `json:"file,omitempty"`
 	Error       string    `json:"error,omitempty"` // why it could not be logged out
 
-	err error
+	isOneOfMany bool // accounts of its server
+	err         error
 }
 
 // entry returns what is known about an account whose session is session, or nil.
@@ -85,7 +86,7 @@ func stored(baseURL, email string) ([]*account, error) {
 			if err != nil {
 				return nil, err
 			}
-			a.isDefault = known && i == 0
+			a.isDefault, a.isOneOfMany = known && i == 0, len(emails) > 1
 			accounts = append(accounts, a)
 		}
 	}
@@ -123,7 +124,7 @@ func (a *account) status(ctx context.Context, cmd *cli.Command, path string) ent
 		return e
 	}
 	e := a.entry(session)
-	e.Default = a.isDefault
+	e.Default, e.isOneOfMany = a.isDefault, a.isOneOfMany
 	if path == "" || !e.LoggedIn {
 		return e
 	}
@@ -270,7 +271,7 @@ func (e *entry) text() string {
 		text = fmt.Sprintf("The session of %s at %s ended at %s.", e.Email, e.BaseURL, e.Expiry.Format(time.RFC3339))
 	}
 	text += "\n   It is kept in " + e.File
-	if e.Default {
+	if e.Default && e.isOneOfMany {
 		text += ", and is the one for commands without -email"
 	}
 	text += "."
