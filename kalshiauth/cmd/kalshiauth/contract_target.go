@@ -180,7 +180,7 @@ func (s *server) mask(report *contract.Report) {
 			x := &check.Exchanges[j]
 			x.RequestHeader, x.ResponseHeader = s.secrets.Header(x.RequestHeader), s.secrets.Header(x.ResponseHeader)
 			x.ResponseBody = s.secrets.Text(x.ResponseBody)
-			x.Error = s.secrets.Text(x.Error)
+			x.Error = commandWords(s.secrets.Text(x.Error))
 		}
 	}
 }

@@ -160,6 +160,7 @@ func askLink(in io.Reader, prompt io.Writer) (code, userID string, err error) {
 	line, err := bufio.NewReader(in).ReadString('\n')
 	fields := strings.Fields(line)
 	if len(fields) != 2 {
+		_, _ = fmt.Fprintln(prompt)
 		return "", "", fmt.Errorf("want a code and a user_id, with a space between them, got %d words: %w", len(fields),
 			cmp.Or(err, kalshiauth.ErrInvalidInput))
 	}

@@ -1,9 +1,44 @@
 package main
 
 import (
+	"fmt"
+	"mime"
+	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
+
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 )
+
+// wrongServer is what to do if a server's answers are not the API's. It does not mention the password: such a 401 says
+// nothing about it.
+const wrongServer = "This server does not speak the API that this program knows: check -base-url."
+
+// movedHost returns what to do if each answer to the checks is a 401 with a line of text, as of a host that has moved.
+// Otherwise it returns "".
+func movedHost(report *contract.Report) string {
+	said := ""
+	for _, s := range report.Statuses {
+		if s.Seen > 0 && s.Status != strconv.Itoa(http.StatusUnauthorized) {
+			return ""
+		}
+	}
+	for i := range report.Checks {
+		for j := range report.Checks[i].Exchanges {
+			x := &report.Checks[i].Exchanges[j]
+			mediaType, _, err := mime.ParseMediaType(x.ResponseHeader.Get("Content-Type"))
+			if x.Status != http.StatusUnauthorized || err != nil || mediaType != "text/plain" {
+				return ""
+			}
+			said = strings.TrimSpace(x.ResponseBody)
+		}
+	}
+	if said == "" {
+		return ""
+	}
+	return fmt.Sprintf("the server answers everything with 401 and the text %.*q\n%s", maxQuoted, said, wrongServer)
+}
 
 // plainWords returns the text of an error in the words of the command: without the names of Go packages, functions and
 // options. It does not change what is quoted, such as a server's message.
@@ -36,6 +71,7 @@ func plainPart(text string, first bool) string {
 			parts := goPrefix.FindStringSubmatch(match)
 			return parts[1] + operationWords[parts[2]]
 		})
+		text = strings.ReplaceAll(text, "logout: logout: ", "logout: ")
 	}
 	return strings.TrimPrefix(text, "\x00")
 }
@@ -47,7 +83,8 @@ var operationWords = map[string]string{
 }
 
 // goPrefix is the name of a Go package or function at the beginning of an error, or of one that it wraps.
-var goPrefix = regexp.MustCompile(`(^|: |; |\n|\()((?:kalshiauth|autologin|filestore|contract|document|kalshiauthtest|` +
+var goPrefix = regexp.MustCompile(`(^|: |; |\n|\()((?:` +
+	`kalshiauth|autologin|filestore|contract|document|kalshiauthtest|` +
 	`net/http|http2?|tls|x509|asn1|json|yaml|url|strconv|time|flag|exec|context|os|net|` +
 	`New|Run|HAR|Proxy|Session|Static|Transport|Authorize|ImportSession|Export|` +
 	`Login|Logout|ResetPassword|ResetPasswordConfirm)): `)
@@ -66,8 +103,14 @@ var goPhrases = strings.NewReplacer(
 	" (Client.Timeout exceeded while awaiting headers)", "",
 )
 
-// commandWords returns the reason why a check was skipped in the words of the command.
-func commandWords(reason string) string { return goField.ReplaceAllString(reason, "$1$2") }
+// commandWords returns a reason in a report in the words of the command. It may name operations of the document, which
+// are also the names of Go functions.
+func commandWords(reason string) string {
+	return goNetwork.ReplaceAllString(goField.ReplaceAllString(reason, "$1$2"), "$1")
+}
+
+// goNetwork is how errors of connections begin.
+var goNetwork = regexp.MustCompile(`(no answer: )(?:(?:net/http|http|tls|x509|net): )+`)
 
 // goField is a field of contract.Target and what the command has in its place.
 var goField = regexp.MustCompile(`(set |allow it with )Target\.\w+ \(the command: (.*?)\)`)
@@ -80,6 +123,7 @@ var goPatterns = []struct {
 	{goField, "$1$2"},
 	{
 		regexp.MustCompile(`(?:json: )?cannot unmarshal (.*?) into (?:Go )?(?:value|struct field \S+)(?: of type \S+)?`),
-		"there is a $1 where something else is expected",
+		"$1 is found where something else is expected",
 	},
+	{regexp.MustCompile(`cannot construct (.*?) into \S+`), "$1 is found where something else is expected"},
 }

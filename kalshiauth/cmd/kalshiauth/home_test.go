@@ -104,11 +104,10 @@ func (h *home) run(wantCode int, args ...string) outcome {
 }
 
 // logIn logs an account in.
-func (h *home) logIn(fake *kalshiauthtest.Server, email, password string) outcome {
+func (h *home) logIn(fake *kalshiauthtest.Server, email, password string) {
 	h.t.Helper()
 	o := h.do(use{args: []string{"login", "-base-url", fake.URL, "-email", email}, env: []string{"KALSHI_PASSWORD=" + password}})
 	h.wants(o, 0)
-	return o
 }
 
 // wants fails the test unless a run ended with a code, and printed texts.
@@ -128,7 +127,7 @@ func (h *home) learn() {
 	h.t.Helper()
 	_ = filepath.WalkDir(h.folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".json" {
-			return nil
+			return nil //nolint:nilerr // what cannot be listed has no session
 		}
 		data, err := os.ReadFile(path) //nolint:gosec // a file of the test
 		if session, bad := kalshiauth.ImportSession(data); err == nil && bad == nil && !slices.Contains(h.secrets, session.Token()) {
@@ -149,10 +148,9 @@ func (h *home) hides(what, text string) {
 }
 
 // list returns what status lists, and its exit code.
-func (h *home) list(args ...string) ([]entry, int) {
+func (h *home) list(args ...string) (entries []entry, code int) {
 	h.t.Helper()
 	o := h.do(use{args: append([]string{"status", "-json"}, args...)})
-	var entries []entry
 	if err := json.Unmarshal([]byte(o.out), &entries); err != nil || entries == nil {
 		h.t.Fatalf("%q: printed %q and %q: %v", o.args, o.out, o.errOut, err)
 	}
@@ -165,7 +163,7 @@ func (h *home) file(baseURL, email string) string {
 }
 
 // put stores a session.
-func (h *home) put(baseURL, email string, session *kalshiauth.Session) {
+func (h *home) put(baseURL string, session *kalshiauth.Session) {
 	h.t.Helper()
 	store, err := filestore.New(h.file(baseURL, email))
 	if err == nil {

@@ -112,9 +112,6 @@ func jarLine(baseURL string, session *kalshiauth.Session) (string, error) {
 		given == domain && strings.Trim(domain, "0123456789.:") != "" {
 		domain, subdomains = "."+given, "TRUE"
 	}
-	if strings.Contains(domain, ":") {
-		domain = "[" + domain + "]"
-	}
 	path := c.Path
 	if !strings.HasPrefix(path, "/") { // RFC 6265, section 5.1.4: the folder of the log-in's path
 		path = "/" + strings.Trim(base.EscapedPath(), "/")

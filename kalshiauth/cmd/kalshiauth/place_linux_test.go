@@ -2,9 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,11 +86,80 @@ func TestLoginSendsNothingWhereAnotherUserOwnsTheFile(t *testing.T) {
 }
 
 // cmdlineOf returns the arguments of a process, as ps shows them.
-func cmdlineOf(t *testing.T, proc string) string {
+func cmdlineOf(t *testing.T, pid int) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("/proc", proc, "cmdline"))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return strings.ReplaceAll(string(data), "\x00", " ")
+}
+
+// While a command waits for an answer, other users of the machine can see its arguments.
+func TestNoProcessShowsASecretInItsArguments(t *testing.T) {
+	t.Parallel()
+	const account = "KALSHI_EMAIL=" + email + " KALSHI_PASSWORD=" + password
+	for _, c := range []struct{ args, env, stdin, path string }{
+		{"login", account, "", "/log_in"},
+		{"login -email " + email, "", password + "\n", "/log_in"},
+		{"logout", "", "", "/log_out"},
+		{"logout -all", "", "", "/log_out"},
+		{"status -check", "", "", "/balance"},
+		{"reset-password -email " + email, "", "", "/reset"},
+		{"reset-password-confirm -user-id USER", "KALSHI_RESET_CODE=CODE KALSHI_NEW_PASSWORD=" + newPassword, "", "/confirm"},
+		{"reset-password-confirm -user-id USER", "", "CODE\n" + newPassword + "\n", "/confirm"},
+		{"demo", account, "", "/log_in"},
+		{"curl", "", "", "/balance"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			h, fake := newHome(t), twoUsers(t)
+			balance(fake)
+			h.logIn(fake, email, password)
+			entries, _ := h.list()
+			h.run(0, "cookie", "-base-url", fake.URL, "-file", jar)
+			h.run(0, "reset-password", "-base-url", fake.URL, "-email", email)
+			mail := fake.Outbox()[0]
+			h.secrets = append(h.secrets, mail.Code)
+			sent, seen := make(chan struct{}, 16), make(chan struct{})
+			fake.Intercept(func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if strings.HasSuffix(r.URL.Path, c.path) {
+						sent <- struct{}{}
+						<-seen
+					}
+					next.ServeHTTP(w, r)
+				})
+			})
+			names := strings.NewReplacer("USER", mail.UserID, "RESET_CODE", "RESET_CODE", "CODE", mail.Code)
+			cmd, out, errOut := h.command(use{
+				args: strings.Fields(names.Replace(c.args)), stdin: names.Replace(c.stdin),
+				env: append(strings.Fields(names.Replace(c.env)), "KALSHI_BASE_URL="+fake.URL),
+			})
+			if c.args == "curl" {
+				cmd.Args = []string{"curl", "-q", "-sS", "-b", jar, fake.URL + "/users/" + entries[0].UserID + "/balance"}
+				cmd.Path, _ = exec.LookPath("curl")
+			}
+			if err := cmd.Start(); err != nil {
+				t.Skip(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case <-sent:
+			case err := <-ended:
+				t.Fatalf("it sent nothing: %v: %s%s", err, out, errOut)
+			}
+			arguments := cmdlineOf(t, cmd.Process.Pid)
+			close(seen)
+			if !strings.HasSuffix(strings.TrimSpace(arguments), strings.Join(cmd.Args[1:], " ")) {
+				t.Errorf("the arguments are %q", arguments)
+			}
+			h.hides("the list of processes", arguments)
+			if err := <-ended; err != nil {
+				t.Errorf("%v: %s%s", err, out, errOut)
+			}
+			h.hides("the output", out.String()+errOut.String())
+		})
+	}
 }

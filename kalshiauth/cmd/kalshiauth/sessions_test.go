@@ -77,7 +77,8 @@ func TestAnEmptyListIsJSON(t *testing.T) {
 	for args, code := range map[string]int{"status -json": 1, "status -check -json": 1, "logout -all -json": 0} {
 		h := newHome(t)
 		o := h.do(use{args: strings.Fields(args)})
-		if h.wants(o, code); o.out != "[]\n" {
+		h.wants(o, code)
+		if o.out != "[]\n" {
 			t.Errorf("%s: printed %q", args, o.out)
 		}
 	}
@@ -209,7 +210,7 @@ func TestStatusListsWhatHasExpiredOrCannotBeRead(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	const base = "https://api.example.com/v1"
-	h.put(base, email, imported(t, `"expiry":"2020-01-02T03:04:05Z"`, "sessions=an-old-token"))
+	h.put(base, imported(t, `"expiry":"2020-01-02T03:04:05Z"`, "sessions=an-old-token"))
 	entries, code := h.list()
 	if len(entries) != 1 || entries[0].State != stateExpired || entries[0].LoggedIn || code != 1 {
 		t.Errorf("exit %d: %+v", code, entries)
@@ -321,7 +322,8 @@ func TestStatusDoesNotGuess(t *testing.T) {
 			if len(entries) != 1 || entries[0].State != stateUnknown || entries[0].Reason == "" || code != 1 {
 				t.Errorf("exit %d: %+v", code, entries)
 			}
-			if fake.Intercept(nil); fake.Sessions() != 1 {
+			fake.Intercept(nil)
+			if fake.Sessions() != 1 {
 				t.Error("the session has ended")
 			}
 		})
@@ -444,7 +446,7 @@ func TestASessionThatCannotBeKeptIsEnded(t *testing.T) {
 func TestASessionWithoutAnEndIsNotExpired(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.put("https://api.example.com/v1", email, imported(t, `"expiry":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"`, "sessions=a-new-token"))
-	h.put("https://api.example.com/v2", email, imported(t, `"access_level":"x"`, "sessions=a-new-token"))
+	h.put("https://api.example.com/v1", imported(t, `"expiry":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"`, "sessions=a-new-token"))
+	h.put("https://api.example.com/v2", imported(t, `"access_level":"x"`, "sessions=a-new-token"))
 	h.wants(h.run(0, "status"), 0, "until 20", "did not say until when")
 }

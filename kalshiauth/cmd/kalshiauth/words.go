@@ -54,7 +54,7 @@ func hint(err error) string {
 	case errors.Is(err, kalshiauth.ErrRateLimited), errors.Is(err, kalshiauth.ErrServer):
 		return "The server has a problem: try again later."
 	case errors.Is(err, kalshiauth.ErrUnexpectedResponse): // first: a 401 of this kind says nothing about the password
-		return "This server does not speak the API that this program knows: check -base-url."
+		return wrongServer
 	case hasAnswer && answer.Op == "Login" && errors.Is(err, kalshiauth.ErrUnauthorized):
 		return "Check the e-mail address and the password, or have a new one mailed: kalshiauth reset-password"
 	case hasAnswer && answer.Op == "ResetPasswordConfirm" && errors.Is(err, kalshiauth.ErrBadRequest):
