@@ -71,7 +71,7 @@ func plainPart(text string, first bool) string {
 			parts := goPrefix.FindStringSubmatch(match)
 			return parts[1] + operationWords[parts[2]]
 		})
-		text = strings.ReplaceAll(text, "logout: logout: ", "logout: ")
+		text = strings.ReplaceAll(text, "logout: logout: ", "logout: ") //nolint:dupword // on purpose
 	}
 	return strings.TrimPrefix(text, "\x00")
 }
