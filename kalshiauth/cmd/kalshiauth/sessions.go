@@ -154,12 +154,8 @@ func verdictOf(entries []entry, checked bool) error {
 	unreadable := 0
 	for i := range entries {
 		switch entries[i].State {
-		case stateAlive:
+		case stateStored, stateAlive: // a check changes stored to another state
 			return nil
-		case stateStored:
-			if !checked {
-				return nil
-			}
 		case stateUnknown:
 			unknown = entries[i].err
 		case stateUnreadable:

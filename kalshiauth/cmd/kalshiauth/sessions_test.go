@@ -370,7 +370,9 @@ func TestLoginSendsNothingWhereItCouldNotSave(t *testing.T) {
 	t.Parallel()
 	fake := twoUsers(t)
 	for name, prepare := range map[string]func(h *home, file string) error{
-		"the folder is a file":    func(_ *home, file string) error { return os.WriteFile(filepath.Dir(filepath.Dir(file)), nil, 0o600) },
+		"the folder is a file": func(h *home, file string) error {
+			return errors.Join(os.MkdirAll(h.config(), 0o700), os.WriteFile(filepath.Dir(filepath.Dir(file)), nil, 0o600))
+		},
 		"the session is a folder": func(_ *home, file string) error { return os.MkdirAll(file, 0o700) },
 		"the session cannot be read": func(_ *home, file string) error {
 			return errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte("{"), 0o600))
