@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/kalshiauth/kalshiauth-go/api"
+	"github.com/kalshiauth/kalshiauth-go/kalshiauth/contract"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/internal/document"
 )
 
@@ -271,5 +273,36 @@ func TestNoErrorOfAStoredSessionNamesGo(t *testing.T) {
 				speaksNoGo(t, args, o.out+o.errOut)
 			}
 		})
+	}
+}
+
+func TestOnlyAHostThatAlwaysAnswersThisHasMoved(t *testing.T) {
+	t.Parallel()
+	exchange := func(status int, mediaType string) contract.Exchange {
+		return contract.Exchange{
+			Status: status, ResponseBody: "moved to x\n", ResponseHeader: http.Header{"Content-Type": {mediaType}},
+		}
+	}
+	report := func(seen string, exchanges ...contract.Exchange) *contract.Report {
+		return &contract.Report{
+			Statuses: []contract.StatusCount{{Status: "200"}, {Status: seen, Seen: 1}},
+			Checks:   []contract.Check{{}, {Exchanges: exchanges}},
+		}
+	}
+	const text = "text/plain; charset=utf-8"
+	moved := exchange(http.StatusUnauthorized, text)
+	if got := movedHost(report("401", moved, moved)); !strings.Contains(got, `"moved to x"`) {
+		t.Errorf("%q", got)
+	}
+	for name, r := range map[string]*contract.Report{
+		"another status was seen": report("200", moved),
+		"another status":          report("401", moved, exchange(http.StatusForbidden, text)),
+		"JSON":                    report("401", exchange(http.StatusUnauthorized, "application/json"), moved),
+		"no answer":               report("401", moved, exchange(0, "")),
+		"nothing":                 report("401"),
+	} {
+		if got := movedHost(r); got != "" {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }

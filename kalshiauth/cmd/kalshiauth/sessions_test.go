@@ -166,6 +166,9 @@ func TestLogoutAllEndsAllSessions(t *testing.T) {
 func TestLogoutAllGoesOnAfterAFailure(t *testing.T) {
 	t.Parallel()
 	h, broken, good := newHome(t), twoUsers(t), twoUsers(t)
+	if good.URL < broken.URL { // the broken one comes first
+		broken, good = good, broken
+	}
 	h.logIn(broken, email, password)
 	h.logIn(good, email, password)
 	h.logIn(good, otherEmail, otherPassword)
@@ -423,6 +426,19 @@ func TestALoginLeavesNothingButItsFiles(t *testing.T) {
 	}
 	if want := []string{".recent", "trader%40example.com.json", "trader%40example.com.json.lock"}; !slices.Equal(names, want) {
 		t.Errorf("the folder has %q, want %q", names, want)
+	}
+}
+
+func TestLoginSendsNothingWithoutTheLock(t *testing.T) {
+	t.Parallel()
+	h, fake := newHome(t), twoUsers(t)
+	if err := os.MkdirAll(h.file(fake.URL, email)+".lock", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	o := h.do(use{args: []string{"login", "-base-url", fake.URL, "-email", email}, stdin: password + "\n"})
+	h.wants(o, 1, "nothing was sent", ".lock")
+	if n := fake.Requests("Login"); n != 0 {
+		t.Errorf("%d log-ins were sent", n)
 	}
 }
 
