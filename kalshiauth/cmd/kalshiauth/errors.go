@@ -98,6 +98,7 @@ var goPhrases = strings.NewReplacer(
 	"this package reads up to", "this command reads up to",
 	"update kalshiauth-go", "update it",
 	"that Load reads", "that can be read",
+	"Session(user ", "the session (user ",
 	"context deadline exceeded", "the time for it is over",
 	"context canceled", "it was interrupted",
 	" (Client.Timeout exceeded while awaiting headers)", "",

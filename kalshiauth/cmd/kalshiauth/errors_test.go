@@ -36,7 +36,7 @@ var exportedWords = sync.OnceValue(func() *regexp.Regexp {
 		}
 	}
 	alternatives = append(alternatives,
-		`\bWith[A-Z]\w*`, `\bTarget\.`, `\bGo (?:value|struct)\b`, `\bGo type`, `context (?:deadline exceeded|canceled)`,
+		`\bWith[A-Z]\w*`, `\bTarget\.`, `\bSession\(`, `\bGo (?:value|struct)\b`, `\bGo type`, `context (?:deadline exceeded|canceled)`,
 		`(?:^|: |; |\()(?:kalshiauth|autologin|filestore|contract|document|kalshiauthtest|net/http|http|tls|x509|asn1|json|yaml|url|`+
 			`strconv|time|exec|context|os|net|openapi3|redact): `,
 		`\b(?:http|tls|x509|json|url|strconv|time|exec|context|os|net|openapi3|cli|fs|io)\.[A-Z]\w*`)
@@ -250,6 +250,7 @@ func TestNoErrorOfAStoredSessionNamesGo(t *testing.T) {
 		"too large":     func(file string) error { return os.WriteFile(file, make([]byte, 100_000), 0o600) },
 		"readable":      func(file string) error { return os.WriteFile(file, []byte(good+"}"), 0o644) }, //nolint:gosec // on purpose
 		"folder":        func(file string) error { return os.Mkdir(file, 0o700) },
+		"no answer":     func(file string) error { return os.WriteFile(file, []byte(good+"}"), 0o600) },
 		"another server": func(file string) error {
 			return os.WriteFile(file, []byte(good+`,"origin":"https://other.example.com:443"}`), 0o600)
 		},

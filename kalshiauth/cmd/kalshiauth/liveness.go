@@ -78,8 +78,8 @@ func askServer(
 	case refused:
 		return stateAlive, nil
 	}
-	return stateUnknown, fmt.Errorf("the server answers GET %s the same way without a session: "+
-		"name a path that needs one with -check-path", target)
+	return stateUnknown, fmt.Errorf("the server does not refuse GET %s without a session, so that its answer "+
+		"does not tell: name a path that needs one with -check-path", target)
 }
 
 // isRefused sends a GET request, and reports whether the answer is the API's 401. An answer that says nothing about

@@ -215,12 +215,13 @@ func logoutAll(ctx context.Context, cmd *cli.Command) error {
 	if len(accounts) == 0 {
 		texts = append(texts, "Nobody was logged in.")
 	}
-	if cmd.Bool("json") {
-		err = writeJSON(cmd, entries)
-	} else if len(texts) > 0 {
-		err = write(cmd, strings.Join(texts, "\n"))
+	switch {
+	case cmd.Bool("json"):
+		errs = append(errs, writeJSON(cmd, entries))
+	case len(texts) > 0:
+		errs = append(errs, write(cmd, strings.Join(texts, "\n")))
 	}
-	return printedError(errors.Join(append(errs, err)...))
+	return printedError(errors.Join(errs...))
 }
 
 // logout ends a session, and returns a sentence that says so.

@@ -175,6 +175,9 @@ func TestLogoutAllGoesOnAfterAFailure(t *testing.T) {
 	broken.Intercept(kalshiauthtest.Status(http.StatusInternalServerError))
 	o := h.do(use{args: []string{"logout", "-all", "-json"}})
 	h.wants(o, 1, email+" at "+broken.URL, "500", "try again later")
+	if strings.Count(o.errOut, "may still be valid") != 1 {
+		t.Errorf("printed %q", o.errOut)
+	}
 	var entries []entry
 	if err := json.Unmarshal([]byte(o.out), &entries); err != nil || len(entries) != 3 {
 		t.Fatalf("%v: %q", err, o.out)
@@ -189,6 +192,10 @@ func TestLogoutAllGoesOnAfterAFailure(t *testing.T) {
 	}
 	if entries, _ := h.list(); len(entries) != 1 {
 		t.Errorf("%+v", entries)
+	}
+	o = h.run(1, "logout", "-all")
+	if o.out != "" || strings.Count(o.errOut, "may still be valid") != 1 {
+		t.Errorf("printed %q and %q", o.out, o.errOut)
 	}
 }
 

@@ -247,6 +247,9 @@ func TestEachCommandHasHelp(t *testing.T) {
 		}
 		speaksNoGo(t, cmd.Name+" -h", o.out)
 	}
+	for _, args := range []string{"-h", "serve -h", "contract -h", "contract run -h", "contract proxy -h", "contract har -h"} {
+		speaksNoGo(t, args, h.run(0, strings.Fields(args)...).out)
+	}
 }
 
 // An old host of the API is reported to answer like this.
