@@ -156,7 +156,7 @@ func TestTheCookieJarHasTheAttributesOfTheCookie(t *testing.T) {
 		{"https://api.example.com/v1", none, "sessions=abc", "api.example.com FALSE /v1 TRUE 0 sessions abc"},
 		{"https://api.example.com", none, "sessions=abc", "api.example.com FALSE / TRUE 0 sessions abc"},
 		{"https://API.example.com/a/b", none, "sessions=abc; Path=/", "api.example.com FALSE / TRUE 0 sessions abc"},
-		{"https://api.example.com/v1", expiry, "sessions=abc", "api.example.com FALSE /v1 TRUE " + unix(end) + " sessions abc"},
+		{"https://api.example.com/v1", expiry, "sessions=abc", "api.example.com FALSE /v1 TRUE " + unixTime(end) + " sessions abc"},
 		{"https://api.example.com/v1", none, "sessions=abc; HttpOnly", "#HttpOnly_api.example.com FALSE /v1 TRUE 0 sessions abc"},
 		{"https://api.example.com/v1", none, "sessions=abc; Domain=example.com", ".example.com TRUE /v1 TRUE 0 sessions abc"},
 		{"https://api.example.com/v1", none, "sessions=abc; Domain=.API.example.com", ".api.example.com TRUE /v1 TRUE 0 sessions abc"},
@@ -178,7 +178,7 @@ func TestTheCookieJarHasTheAttributesOfTheCookie(t *testing.T) {
 	}
 }
 
-func unix(at time.Time) string {
+func unixTime(at time.Time) string {
 	data, _ := json.Marshal(at.Unix()) //nolint:errchkjson // a number
 	return string(data)
 }
