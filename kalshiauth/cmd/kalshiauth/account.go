@@ -2,19 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth"
-	"github.com/kalshiauth/kalshiauth-go/kalshiauth/autologin"
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/filestore"
 )
 
@@ -30,34 +24,70 @@ func serverFlags() []cli.Flag {
 }
 
 // accountFlags returns the flags for the server and an account there.
-func accountFlags() []cli.Flag {
-	return append(serverFlags(),
-		&cli.StringFlag{
-			Name: "email", Usage: "`ADDRESS` of the account; not needed if only one is logged in",
-			Sources: cli.EnvVars("KALSHI_EMAIL"),
-		},
-		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-	)
+func accountFlags(more ...cli.Flag) []cli.Flag {
+	flags := append(serverFlags(), &cli.StringFlag{
+		Name: "email", Usage: "`ADDRESS` of the account; without it, the one that was used last",
+		Sources: cli.EnvVars("KALSHI_EMAIL"),
+	})
+	return append(append(flags, more...), jsonFlag())
 }
+
+// listFlags returns the flags for commands that may use all accounts. For them, the variables that name an account do
+// not count, except where one account is chosen.
+func listFlags(baseURL, email string, more ...cli.Flag) []cli.Flag {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "base-url", Usage: baseURL},
+		&cli.BoolFlag{Name: "insecure-http", Usage: "allow http to other hosts than this one"},
+		&cli.StringFlag{Name: "email", Usage: email},
+	}
+	return append(append(flags, more...), jsonFlag())
+}
+
+func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "print JSON, also for an error"} }
 
 func accountCommands() []*cli.Command {
 	return []*cli.Command{
 		{
-			Name: "login", Usage: "log in, and keep the session in a file", Flags: accountFlags(), Action: login,
+			Name: "login", Usage: "log in, and keep the session in a file", Flags: accountFlags(), Action: inJSON(login),
 			Description: "The password comes from KALSHI_PASSWORD, a terminal, or the first line of standard input.\n" +
 				"The file is in the user's configuration folder, one for each server and account, and only its owner\n" +
-				"can read it.",
-		},
-		{Name: "logout", Usage: "end the session, and remove its file", Flags: accountFlags(), Action: logout},
-		{
-			Name: "status", Usage: "say whether there is a session", Flags: accountFlags(), Action: status,
-			Description: "It reads the file and does not ask the server, which may have ended the session.\n" +
-				"It exits with 1 if there is no session, or if it has expired.",
+				"can read it. Nothing is sent if the session could not be kept there.",
 		},
 		{
-			Name: "cookie", Usage: "print the session's cookie, for curl -b", Flags: accountFlags(),
-			Action:      cookie,
-			Description: "The cookie is a secret.",
+			Name: "logout", Usage: "end the session, and remove its file", Action: inJSON(logout),
+			Description: "Without -email, it is the session of the account that was used last. With -all, it is each session\n" +
+				"that status lists, or those of -base-url or -email: then the variables KALSHI_BASE_URL and KALSHI_EMAIL do\n" +
+				"not count.",
+			Flags: listFlags(
+				"base `URL` of the server; or the variable "+baseURLVariable+" (default: "+kalshiauth.ProductionURL+")",
+				"`ADDRESS` of the account; or the variable "+emailVariable+"; without it, the one that was used last",
+				&cli.BoolFlag{Name: "all", Usage: "end all sessions of all servers"},
+			),
+		},
+		{
+			Name: "status", Usage: "list the stored sessions", Action: inJSON(status),
+			Description: "It lists the sessions of all accounts and servers. It exits with 0 if one of them can be used, and\n" +
+				"else with 1. It reads files and does not ask the server, which may have ended a session.\n\n" +
+				"With -check, it asks: it exits with 0 only if a server accepts one of the sessions. The API has no request\n" +
+				"for this question, so it reads -check-path with the session. A 401 means that the session has ended.\n" +
+				"Another answer means that it is alive, if the same request without the session gets a 401. Otherwise, it is\n" +
+				"not known. This never ends a session, but the server may count it as a use.",
+			Flags: listFlags(
+				"list only the sessions of the server with this base `URL`", "list only the sessions of the account `ADDRESS`",
+				&cli.BoolFlag{Name: "check", Usage: "ask the server whether it accepts each session"},
+				&cli.StringFlag{
+					Name: "check-path", Value: defaultCheckPath,
+					Usage: "`PATH` below the base URL that -check reads, which must need a session",
+				},
+			),
+		},
+		{
+			Name: "cookie", Usage: "write the session's cookie to a file for curl -b, or print it", Action: inJSON(cookie),
+			Description: "The cookie is a secret. In a file, it does not appear in the list of processes:\n\n" +
+				"   kalshiauth cookie -file kalshi.cookies && curl -b kalshi.cookies URL",
+			Flags: accountFlags(&cli.StringFlag{
+				Name: "file", Usage: "`FILE` to write, in the Netscape format; only its owner can read it",
+			}),
 		},
 		{
 			Name: "reset-password", Usage: "request an e-mail with a link for a new password", Action: resetPassword,
@@ -79,62 +109,51 @@ func accountCommands() []*cli.Command {
 
 // account is the account that a subcommand uses.
 type account struct {
-	client *kalshiauth.Client
-	email  string
-	path   string
-	store  *filestore.Store
+	place
+
+	client    *kalshiauth.Client
+	email     string
+	path      string
+	store     *filestore.Store
+	isDefault bool // of its server
+
+	isOneOfMany bool // accounts of its server
 }
 
 func newClient(cmd *cli.Command) (*kalshiauth.Client, error) {
-	baseURL := cmd.String("base-url")
+	return clientAt(cmd, cmd.String("base-url"))
+}
+
+func clientAt(cmd *cli.Command, baseURL string) (*kalshiauth.Client, error) {
 	return newClientAt("base-url", baseURL, cmd.Bool("insecure-http"), traceOptions(cmd, baseURL)...)
 }
 
-// newAccount returns the account of the flags, or else the only one that is logged in.
+// newAccount returns the account of the flags and the environment, or else the one that was used last.
 func newAccount(cmd *cli.Command) (*account, error) {
-	client, err := newClient(cmd)
+	baseURL, given := flagOrVariable(cmd, "base-url", baseURLVariable)
+	if !given {
+		baseURL = kalshiauth.ProductionURL
+	}
+	client, err := clientAt(cmd, baseURL)
 	if err != nil {
 		return nil, err
 	}
-	config, err := os.UserConfigDir()
+	p, err := placeOf(client.BaseURL())
 	if err != nil {
-		return nil, fmt.Errorf("the configuration folder is not known: %w", err)
+		return nil, err
 	}
-	folder := filepath.Join(config, "kalshiauth", url.QueryEscape(client.BaseURL()))
-	email := strings.ToLower(cmd.String("email"))
-	if email == "" {
-		if email, err = onlyAccount(folder, client.BaseURL()); err != nil {
+	email, _ := flagOrVariable(cmd, "email", emailVariable)
+	if email = strings.ToLower(email); email == "" {
+		if email, err = p.choose(); err != nil {
 			return nil, err
 		}
 	}
-	path := filepath.Join(folder, url.QueryEscape(email)+".json")
-	store, err := filestore.New(path)
+	a, err := p.account(email)
 	if err != nil {
 		return nil, err
 	}
-	return &account{client: client, email: email, path: path, store: store}, nil
-}
-
-// onlyAccount returns the only account that has a file in folder.
-func onlyAccount(folder, baseURL string) (string, error) {
-	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
-	if err != nil {
-		return "", fmt.Errorf("finding the accounts: %w", err)
-	}
-	var emails []string
-	for _, file := range files {
-		if email, err := url.QueryUnescape(strings.TrimSuffix(filepath.Base(file), ".json")); err == nil {
-			emails = append(emails, email)
-		}
-	}
-	switch len(emails) {
-	case 0:
-		return "", fmt.Errorf("%w: nobody is logged in to %s", kalshiauth.ErrNoSession, baseURL)
-	case 1:
-		return emails[0], nil
-	}
-	return "", usageError{fmt.Errorf("several accounts are logged in: name one with -email: %s",
-		strings.Join(emails, ", "))}
+	a.client = client
+	return a, nil
 }
 
 func login(ctx context.Context, cmd *cli.Command) error {
@@ -146,68 +165,44 @@ func login(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkPlace(ctx); err != nil {
+		return storeError{err}
+	}
 	password, err := ask.secret(ctx, "KALSHI_PASSWORD", "Password of "+cmd.String("email"))
 	if err != nil {
 		return err
 	}
-	session, err := a.client.Login(ctx, kalshiauth.Credentials{Email: cmd.String("email"), Password: password})
+	session, err := a.login(ctx, kalshiauth.Credentials{Email: cmd.String("email"), Password: password})
 	if err != nil {
 		return err
 	}
+	if err := a.use(a.email); err != nil {
+		return err
+	}
+	e := a.entry(session)
+	return printEntry(cmd, &e, fmt.Sprintf("Logged in to %s as %s (user %s).\nThe session is kept in %s.",
+		a.baseURL, a.email, session.UserID, a.path))
+}
+
+// login logs in, and keeps the session. It has the lock of the store before it sends anything.
+func (a *account) login(ctx context.Context, creds kalshiauth.Credentials) (session *kalshiauth.Session, err error) {
 	locked, unlock, err := a.store.Lock(ctx)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("nothing was sent: %w", err)
 	}
-	if err := errors.Join(a.store.Save(locked, session), unlock()); err != nil {
-		return err
-	}
-	return a.print(cmd, session, fmt.Sprintf("Logged in to %s as %s (user %s).\nThe session is kept in %s.",
-		a.client.BaseURL(), a.email, session.UserID, a.path))
-}
-
-func logout(ctx context.Context, cmd *cli.Command) error {
-	a, err := newAccount(cmd)
+	defer func() { err = errors.Join(err, unlock()) }()
+	session, err = a.client.Login(locked, creds)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := a.store.Load(ctx); errors.Is(err, kalshiauth.ErrNoSession) {
-		return a.print(cmd, nil, fmt.Sprintf("%s was not logged in to %s.", a.email, a.client.BaseURL()))
+	if err := a.store.Save(locked, session); err != nil {
+		end := "it is ended"
+		if err := a.client.Logout(context.WithoutCancel(ctx), session); err != nil {
+			end = "it may be alive: " + err.Error()
+		}
+		return nil, storeError{fmt.Errorf("the session could not be kept, and %s: %w", end, err)}
 	}
-	// Logout compares these credentials with the stored session's account. It does not log in.
-	owner := autologin.StaticCredentials(kalshiauth.Credentials{Email: a.email})
-	source, err := autologin.New(a.client, owner, autologin.WithStore(a.store))
-	if err != nil {
-		return err
-	}
-	if err := source.Logout(ctx); err != nil {
-		return storeError{err}
-	}
-	return a.print(cmd, nil, fmt.Sprintf("Logged %s out of %s.", a.email, a.client.BaseURL()))
-}
-
-func status(ctx context.Context, cmd *cli.Command) error {
-	a, session, err := loggedIn(ctx, cmd)
-	if err != nil {
-		return err
-	}
-	end := "the server did not say until when"
-	if !session.Expiry.IsZero() {
-		end = "until " + session.Expiry.Format(time.RFC3339)
-	}
-	return a.print(cmd, session, fmt.Sprintf("%s has a session at %s (user %s), %s.\nIt is kept in %s.",
-		a.email, a.client.BaseURL(), session.UserID, end, a.path))
-}
-
-func cookie(ctx context.Context, cmd *cli.Command) error {
-	_, session, err := loggedIn(ctx, cmd)
-	if err != nil {
-		return err
-	}
-	pair := session.Cookie().Name + "=" + session.Cookie().Value
-	if cmd.Bool("json") {
-		return writeJSON(cmd, map[string]string{"cookie": pair})
-	}
-	return write(cmd, pair)
+	return session, nil
 }
 
 func resetPassword(ctx context.Context, cmd *cli.Command) error {
@@ -246,56 +241,4 @@ func resetPasswordConfirm(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	return write(cmd, "The password is set, and earlier sessions may have ended: log in with kalshiauth login.")
-}
-
-// loggedIn returns the account and its stored session. An expired session is an error.
-func loggedIn(ctx context.Context, cmd *cli.Command) (*account, *kalshiauth.Session, error) {
-	a, err := newAccount(cmd)
-	if err != nil {
-		return nil, nil, err
-	}
-	session, err := a.store.Load(ctx)
-	if err != nil {
-		return nil, nil, storeError{err}
-	}
-	if !session.Valid() {
-		return nil, nil, fmt.Errorf("%w: that of %s ended at %s", kalshiauth.ErrNoSession, a.email,
-			session.Expiry.Format(time.RFC3339))
-	}
-	return a, session, nil
-}
-
-// print writes text or, with -json, the same information as JSON.
-func (a *account) print(cmd *cli.Command, session *kalshiauth.Session, text string) error {
-	if !cmd.Bool("json") {
-		return write(cmd, text)
-	}
-	out := struct {
-		BaseURL     string    `json:"base_url"`
-		Email       string    `json:"email"`
-		LoggedIn    bool      `json:"logged_in"`
-		UserID      string    `json:"user_id,omitempty"`
-		AccessLevel string    `json:"access_level,omitempty"`
-		Expiry      time.Time `json:"expiry,omitzero"`
-		File        string    `json:"file,omitempty"`
-	}{BaseURL: a.client.BaseURL(), Email: a.email}
-	if session != nil {
-		out.LoggedIn, out.UserID, out.AccessLevel = true, session.UserID, session.AccessLevel
-		out.Expiry, out.File = session.Expiry, a.path
-	}
-	return writeJSON(cmd, out)
-}
-
-func write(cmd *cli.Command, text string) error {
-	if _, err := fmt.Fprintln(cmd.Root().Writer, text); err != nil {
-		return fmt.Errorf("writing the output: %w", err)
-	}
-	return nil
-}
-
-func writeJSON(cmd *cli.Command, v any) error {
-	if err := json.NewEncoder(cmd.Root().Writer).Encode(v); err != nil {
-		return fmt.Errorf("writing the output: %w", err)
-	}
-	return nil
 }

@@ -117,6 +117,8 @@ func (s *server) check(ctx context.Context, cmd *cli.Command) (report *contract.
 	}
 	if err == nil {
 		err = nothingChecked(report)
+	} else if moved := movedHost(report); moved != "" {
+		err = errors.New(moved) // it refuses the credentials, but not because they are wrong
 	}
 	if err != nil {
 		err = s.explain(err)

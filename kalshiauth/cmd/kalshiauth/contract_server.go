@@ -120,6 +120,9 @@ func hintAtAnswers(report *contract.Report) string {
 	for i := range report.Checks {
 		hints = append(hints, hintsOf(&report.Checks[i])...)
 	}
+	if moved := movedHost(report); moved != "" {
+		return moved
+	}
 	if len(hints) == 0 || slices.ContainsFunc(hints, func(h string) bool { return h != hints[0] }) {
 		return ""
 	}

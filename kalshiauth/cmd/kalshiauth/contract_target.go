@@ -179,12 +179,12 @@ func (s *server) mask(report *contract.Report) {
 	report.Err = s.secrets.Text(report.Err)
 	for i := range report.Checks {
 		check := &report.Checks[i]
-		check.Detail = s.secrets.Text(check.Detail)
+		check.Detail = commandWords(s.secrets.Text(check.Detail))
 		for j := range check.Exchanges {
 			x := &check.Exchanges[j]
 			x.RequestHeader, x.ResponseHeader = s.secrets.Header(x.RequestHeader), s.secrets.Header(x.ResponseHeader)
 			x.ResponseBody = s.secrets.Text(x.ResponseBody)
-			x.Error = s.secrets.Text(x.Error)
+			x.Error = commandWords(s.secrets.Text(x.Error))
 		}
 	}
 }

@@ -72,7 +72,7 @@ func TestContractExitsWith2AndSaysWhatIsWrong(t *testing.T) {
 		"text has no certificate":         {args: []string{"-base-url", nobody, "-cacert", text}},
 		"-cert and -key belong":           {args: []string{"-base-url", nobody, "-cert", text}},
 		"-key belong together":            {args: []string{"-base-url", nobody, "-key", text}},
-		"-cert and -key: tls":             {args: []string{"-base-url", nobody, "-cert", text, "-key", text}},
+		"-cert and -key: fai":             {args: []string{"-base-url", nobody, "-cert", text, "-key", text}},
 		"-document: open":                 {args: []string{"-fake", "-document", filepath.Join(folder, "none")}},
 		"empty is empty":                  {args: []string{"-fake", "-document", empty}},
 		`there is no format "yaml"`:       {args: []string{"-fake", "-report", "yaml"}},

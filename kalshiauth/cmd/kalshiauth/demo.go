@@ -20,12 +20,16 @@ func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
 		Usage: "try a log-in, a password reset and a log-out, and show the answers",
-		Description: "Without -base-url it uses a fake server of its own. With -base-url it uses a real server and\n" +
-			"account, whose password comes from KALSHI_PASSWORD. It resets the password only if KALSHI_NEW_PASSWORD is\n" +
-			"set, which is the account's password afterwards. Then it reads the code and the user_id of the mailed link from\n" +
-			"standard input.",
+		Description: "Without -base-url and KALSHI_BASE_URL, it uses a fake server of its own. With one, it uses a\n" +
+			"real server and account, whose password comes from KALSHI_PASSWORD. It resets the password only if\n" +
+			"KALSHI_NEW_PASSWORD is set, which is the account's password afterwards. Then it reads the code and the\n" +
+			"user_id of the mailed link from standard input.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "base-url", Usage: "base `URL` of a real server, such as " + kalshiauth.DemoURL},
+			&cli.StringFlag{
+				Name: "base-url", Usage: "base `URL` of a real server, such as " + kalshiauth.DemoURL,
+				Sources: cli.EnvVars(baseURLVariable),
+			},
+			&cli.BoolFlag{Name: "insecure-http", Usage: "allow http to other hosts than this one"},
 			&cli.StringFlag{Name: "email", Usage: "`ADDRESS` of a real account", Sources: cli.EnvVars("KALSHI_EMAIL")},
 		},
 		Action: demo,
@@ -47,9 +51,9 @@ func demo(ctx context.Context, cmd *cli.Command) error {
 	w := walk{out: root.Writer}
 	if baseURL := cmd.String("base-url"); baseURL != "" {
 		ask := newAsker(cmd)
-		client, err := kalshiauth.New(append(traceOptions(cmd, baseURL), kalshiauth.WithBaseURL(baseURL))...)
+		client, err := newClient(cmd)
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		if w.creds.Email, err = ask.email(ctx, cmd); err != nil {
 			return err

@@ -51,7 +51,7 @@ func runCommands(
 		_, _ = fmt.Fprintln(stderr, red(stderr, "kalshiauth:")+" "+i.Error())
 		return i.exitCode()
 	}
-	_, _ = fmt.Fprintln(stderr, red(stderr, "kalshiauth:")+" "+strings.TrimPrefix(err.Error(), "kalshiauth: "))
+	_, _ = fmt.Fprintln(stderr, red(stderr, "kalshiauth:")+" "+strings.TrimPrefix(plainWords(err.Error()), "kalshiauth: "))
 	isUsage, isStored := errors.As(err, new(usageError)), errors.As(err, new(storeError))
 	if isUsage || errors.Is(err, kalshiauth.ErrInvalidInput) && !isStored { // a malformed session is ErrInvalidInput, too
 		_, _ = fmt.Fprintln(stderr, "Run it with -h for help.")

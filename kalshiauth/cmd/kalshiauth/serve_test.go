@@ -207,18 +207,20 @@ func TestServeAnswersTheCurlLineOfTheDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile(`(?m)^\$ (curl .*/balance")\n(.*)$`).FindSubmatch(page)
+	lines := regexp.MustCompile(`(?m)^\$ (kalshiauth cookie -file .*)\n.*\n\$ (curl .*/balance")\n(.*)$`).FindSubmatch(page)
 	if lines == nil {
 		t.Fatal("command.md has no line with curl and the balance")
 	}
 	s := startServe(t)
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", "kalshiauth login >/dev/null && "+string(lines[1])) //nolint:gosec // our own
+	script := "kalshiauth login >/dev/null && " + string(lines[1]) + " >/dev/null && " + string(lines[2])
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", script) //nolint:gosec // our own
+	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "KALSHI_BASE_URL="+s.base, "KALSHI_EMAIL=trader@example.com", "KALSHI_PASSWORD="+servedPassword,
 		"HOME="+t.TempDir(), "XDG_CONFIG_HOME="+t.TempDir(), "AppData="+t.TempDir(),
 		"PATH="+filepath.Dir(built)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	out, err := cmd.Output()
-	if err != nil || strings.TrimSpace(string(out)) != string(lines[2]) {
-		t.Errorf("%s prints %q (%v), want %q", lines[1], out, err, lines[2])
+	if err != nil || strings.TrimSpace(string(out)) != string(lines[3]) {
+		t.Errorf("%s prints %q (%v), want %q", lines[2], out, err, lines[3])
 	}
 }
 

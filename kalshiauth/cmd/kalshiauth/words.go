@@ -20,7 +20,7 @@ func newClientAt(
 	}
 	client, err := kalshiauth.New(opts...)
 	if err != nil {
-		flags := strings.NewReplacer("WithBaseURL", "-"+flag, "WithInsecureHTTP", "-insecure-http")
+		flags := strings.NewReplacer("-base-url", "-"+flag)
 		return nil, wordedError{flags.Replace(inWords(err).Error()), err}
 	}
 	return client, nil
@@ -38,7 +38,7 @@ func (e wordedError) Unwrap() error { return e.cause }
 // functionNames are what errors of the packages begin with.
 var functionNames = regexp.MustCompile(`^(kalshiauth|contract): (New|Run|HAR|Proxy)?(: )?(invalid input: )?`)
 
-// inWords returns err without the name of a Go function.
+// inWords returns err in the words of the command.
 func inWords(err error) error {
 	switch {
 	case err == nil:
@@ -46,7 +46,7 @@ func inWords(err error) error {
 	case errors.Is(err, context.Canceled):
 		return wordedError{"interrupted", err}
 	}
-	return wordedError{functionNames.ReplaceAllString(err.Error(), ""), err}
+	return wordedError{plainWords(functionNames.ReplaceAllString(err.Error(), "")), err}
 }
 
 // hint returns what the user can do about an error, or "".
@@ -59,7 +59,7 @@ func hint(err error) string {
 	case errors.Is(err, kalshiauth.ErrRateLimited), errors.Is(err, kalshiauth.ErrServer):
 		return "The server has a problem: try again later."
 	case errors.Is(err, kalshiauth.ErrUnexpectedResponse): // first: a 401 of this kind says nothing about the password
-		return "This server does not speak the API that this program knows: check -base-url."
+		return wrongServer
 	case hasAnswer && answer.Op == "Login" && errors.Is(err, kalshiauth.ErrUnauthorized):
 		return "Check the e-mail address and the password, or have a new one mailed: kalshiauth reset-password"
 	case hasAnswer && answer.Op == "ResetPasswordConfirm" && errors.Is(err, kalshiauth.ErrBadRequest):
