@@ -13,15 +13,13 @@ import (
 	"github.com/kalshiauth/kalshiauth-go/kalshiauth/redisstore"
 )
 
-func sharedSource(
-	client *kalshiauth.Client, credentials kalshiauth.Credentials, redisAddr string,
-) (*autologin.Source, error) {
-	redisClient := redis.NewClient(&redis.Options{Addr: redisAddr, ContextTimeoutEnabled: true})
-	store, err := redisstore.New(redisClient, redisstore.Key("kalshi:", client.BaseURL(), credentials.Email))
+func sharedSource(client *kalshiauth.Client, creds kalshiauth.Credentials, addr string) (*autologin.Source, error) {
+	rdb := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	store, err := redisstore.New(rdb, redisstore.Key("kalshi:", client.BaseURL(), creds.Email))
 	if err != nil {
 		return nil, err
 	}
-	return autologin.New(client, autologin.StaticCredentials(credentials), autologin.WithStore(store))
+	return autologin.New(client, autologin.StaticCredentials(creds), autologin.WithStore(store))
 }
 
 // Two machines share a session: only the first one logs in.
