@@ -24,11 +24,8 @@ func serverFlags() []cli.Flag {
 }
 
 // accountFlags returns the flags for the server and an account there.
-func accountFlags(more ...cli.Flag) []cli.Flag {
-	flags := append(serverFlags(), &cli.StringFlag{
-		Name: "email", Usage: "`ADDRESS` of the account; without it, the one that was used last",
-		Sources: cli.EnvVars("KALSHI_EMAIL"),
-	})
+func accountFlags(email string, more ...cli.Flag) []cli.Flag {
+	flags := append(serverFlags(), &cli.StringFlag{Name: "email", Usage: email, Sources: cli.EnvVars(emailVariable)})
 	return append(append(flags, more...), jsonFlag())
 }
 
@@ -48,7 +45,8 @@ func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "print JSON
 func accountCommands() []*cli.Command {
 	return []*cli.Command{
 		{
-			Name: "login", Usage: "log in, and keep the session in a file", Flags: accountFlags(), Action: inJSON(login),
+			Name: "login", Usage: "log in, and keep the session in a file", Action: inJSON(login),
+			Flags: accountFlags("`ADDRESS` of the account"),
 			Description: "The password comes from KALSHI_PASSWORD, a terminal, or the first line of standard input.\n" +
 				"The file is in the user's configuration folder, one for each server and account, and only its owner\n" +
 				"can read it. Nothing is sent if the session could not be kept there.",
@@ -85,7 +83,7 @@ func accountCommands() []*cli.Command {
 			Name: "cookie", Usage: "write the session's cookie to a file for curl -b, or print it", Action: inJSON(cookie),
 			Description: "The cookie is a secret. In a file, it does not appear in the list of processes:\n\n" +
 				"   kalshiauth cookie -file kalshi.cookies && curl -b kalshi.cookies URL",
-			Flags: accountFlags(&cli.StringFlag{
+			Flags: accountFlags("`ADDRESS` of the account; without it, the one that was used last", &cli.StringFlag{
 				Name: "file", Usage: "`FILE` to write, in the Netscape format; only its owner can read it",
 			}),
 		},
