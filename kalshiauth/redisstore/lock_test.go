@@ -437,6 +437,53 @@ func (loseAnswers) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
+// Redis runs the command that takes the lock after Lock has returned.
+func TestALockThatComesLateDelaysNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		small := newSmall(t)
+		slow := small.client(t)
+		slow.AddHook(comesLate{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := newStore(t, slow, key).Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Lock: %v, want context.DeadlineExceeded", err)
+		}
+		time.Sleep(3500 * time.Millisecond) // two commands, as Redis does not have the script
+		if small.Exists(lockKey) {
+			t.Error("the lock of a Lock that failed is still there")
+		}
+	})
+}
+
+// comesLate delays commands that lock by two seconds.
+type comesLate struct{ loseAnswers }
+
+func (comesLate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if len(cmd.Args()) == 7 {
+			time.Sleep(2 * time.Second)
+		}
+		return next(context.WithoutCancel(ctx), cmd)
+	}
+}
+
+// Redis hangs from the moment on when it has given the lock.
+func TestALockThatIsNeverExtendedEndsWithItsLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		small := newSmall(t)
+		start := time.Now()
+		lockCtx, unlock := mustLock(t.Context(), t, newStore(t, small.client(t), key))
+		small.during(func(string) bool { return true })
+		<-lockCtx.Done()
+		if took := time.Since(start); took != lease {
+			t.Errorf("lockCtx ended after %v, want %v", took, lease)
+		}
+		_ = unlock()
+	})
+}
+
 func TestManyWaitersOfOneProgramAreOneForRedis(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
