@@ -83,7 +83,7 @@ var apartOdd = []namedMutant{
 		}))},
 	{name: "bytes that are not UTF-8 fail at a log-in", class: "odd", change: crashes("Login", 500, raw(func(s string) bool { return !utf8.ValidString(s) }))},
 	{name: "a huge number fails at a confirm", class: "odd", change: crashes("ResetPasswordConfirm", 500,
-		raw(func(s string) bool { return regexp.MustCompile(`\d[eE]\+?\d{3}|\d{20}`).MatchString(s) }))},
+		raw(func(s string) bool { return regexp.MustCompile(`[:,[]\s*\d[\d.]*[eE]\+?\d{3}|\d{20}`).MatchString(s) }))},
 	{name: "a text in place of an object fails at a confirm", class: "odd", change: crashes("ResetPasswordConfirm", 500, raw(valueIn("text")))},
 	{name: "an array in place of an address fails at a reset", class: "odd", change: crashes("ResetPassword", 500,
 		raw(func(s string) bool { _, ok := parsed(s)["email"].([]any); return ok }))},
